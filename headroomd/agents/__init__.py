@@ -1,0 +1,1 @@
+"""Reading: one file per agent, bytes in, events out."""
