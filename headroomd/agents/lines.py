@@ -62,4 +62,4 @@ def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:
     if len(text) <= limit:
         return text
     head = min(_HEAD, limit // 2)
-    return f"{text[:head]}\n[...]\n{text[-(limit - head - 7):]}"
+    return f"{text[:head]}\n[...]\n{text[-(limit - head - 7) :]}"
