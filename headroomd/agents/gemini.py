@@ -1,0 +1,371 @@
+"""Gemini CLI: session files below `~/.gemini/tmp`, in all layouts and formats up to 0.61.0.
+
+tmp/<sha256 of the project>/chats/session-*.json   until 0.28: one document, rewritten whole
+tmp/<slug>/chats/session-*.json                    until 0.38
+tmp/<slug>/chats/session-*.jsonl                   from 0.39: appended
+tmp/<slug>/chats/<parent session>/<id>.jsonl       a subagent's
+"""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headroomd.agents import gemini_home
+from headroomd.agents.base import AgentPlugin, Environment, FileShape, SessionReader, Shadow, Targets
+from headroomd.agents.gemini_calls import FINAL_STATUSES, RecordedCall, directory_of, judge, operation_of, size_of
+from headroomd.agents.lines import LineDecoder, excerpt
+from headroomd.model import Action, Event, SessionStart, ToolCall, UserMessage
+
+__all__ = ["GeminiPlugin", "GeminiReader", "plugin"]
+
+_SHARED_SESSION_ID: Final = "a2a-server"  # what every session of the A2A server and Code Assist calls itself
+_REMEMBERED: Final = 1000  # ids of emitted calls and messages carried on; older copies are the ledger's to tell
+
+_TOOL_ANSWERS: Final = re.compile(
+    rb'\{"id":"[^"\\]*","timestamp":"[^"\\]*","type":"user","content":\[\{"functionResponse":'
+)
+"""How a user message that only hands results back begins: a third of all bytes, and all of it also in toolCalls."""
+
+_INJECTED: Final = (
+    "<session_context>",
+    "<hook_context>",
+    "System: ",
+    "[System: ",
+    "Please continue.",
+    "This is the Gemini CLI.",
+)
+"""How user messages begin that the CLI wrote itself (sessionUtils.ts, client.ts, geminiChat.ts)."""
+
+_ATTACHMENTS: Final = "--- Content from referenced files ---"  # what follows "@file" in a prompt
+_REQUEST_CANCELLED: Final = "Request cancelled."
+_DEFAULT_CONTEXT_FILE: Final = "GEMINI.md"
+_LISTED_FOLDER: Final = re.compile(r"^\s*- (/.+?)\s*$", re.MULTILINE)
+
+
+class _Update(Struct, rename="camel"):
+    messages: list[Raw] | None = None
+    directories: list[object] | None = None
+
+
+class _Record(Struct, rename="camel"):
+    """Any line: metadata, a message, an update; and a whole document of the old format."""
+
+    # metadata
+    session_id: str | None = None
+    project_hash: str | None = None
+    start_time: str | None = None
+    kind: str | None = None
+    directories: list[object] | None = None
+    messages: list[Raw] | None = None
+    # an update
+    update: _Update | None = msgspec.field(default=None, name="$set")
+    # a message
+    id: str | None = None
+    timestamp: str | None = None
+    type: str | None = None
+    content: Raw = Raw()
+    display_content: Raw = Raw()
+    tool_calls: list[RecordedCall | None] | None = None
+
+
+class _State(Struct):
+    """What is carried from one reading of a file to the next."""
+
+    session_id: str = ""
+    project_hash: str = ""
+    kind: str = ""
+    started: float = 0.0
+    cwd: str = ""
+    announced: tuple[str, str] | None = None  # session and cwd of the last SessionStart
+    seen: list[str] = []
+
+
+def _seconds(timestamp: str | None) -> float:
+    """Seconds since the epoch of an ISO 8601 time; 0.0 for anything else."""
+    try:
+        return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
+class GeminiReader(SessionReader):
+    """Reads one session file. Calls are taken from every line as it passes, for later lines may drop them:
+
+    on --resume the CLI writes a `$set.messages` with the whole history but without toolCalls, and a `$rewindTo` takes
+    messages back; neither undoes that the calls were made.
+    """
+
+    def __init__(self, path: Path, state: bytes = b"") -> None:
+        self._file = path.name.split(".json", 1)[0]
+        self._parent = path.parent.name if _is_subagent(path) else ""
+        folder = path.parents[2] if self._parent else path.parents[1]
+        self._runtime = folder.parent.parent
+        self._decoder = LineDecoder(_Record)
+        self._state = msgspec.msgpack.decode(state, type=_State) if state else _State()
+        self._state.cwd = gemini_home.project_of(folder) or self._state.cwd
+        if not self._state.project_hash and gemini_home.is_hash(folder.name):
+            self._state.project_hash = folder.name
+        self._seen = dict.fromkeys(self._state.seen)
+        self._order = deque(self._seen)
+        self._name_session()
+
+    def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
+        decode = self._decoder.decode
+        for line in lines:
+            if _TOOL_ANSWERS.match(line):
+                continue
+            record = decode(line)
+            if record is not None:
+                yield from self._record(record)
+            self.odd_lines = self._decoder.odd
+            self.repaired_lines = self._decoder.repaired
+
+    def dump(self) -> bytes:
+        self._state.seen = list(self._order)
+        return msgspec.msgpack.encode(self._state)
+
+    # -- records --
+
+    def _record(self, record: _Record) -> Iterator[Event]:
+        update = record.update
+        if record.type is not None:
+            messages = [record]
+        else:
+            messages = self._messages(record.messages or (update.messages if update else None) or ())
+        if record.session_id:
+            self._identify(record)
+        if not self._state.cwd:  # before anything is emitted: a document may tell its project anywhere
+            self._prove(record.directories or (update.directories if update else None) or ())
+            for message in messages:
+                self._prove(_folders_named_in(message))
+        if record.session_id:
+            yield from self._announce()
+        for message in messages:
+            if message.tool_calls:
+                yield from self._calls(message)
+            elif update is None:  # what an update repeats was said before
+                yield from self._words(message)
+
+    def _messages(self, raw: Iterable[Raw]) -> list[_Record]:
+        decoded = (self._decoder.decode(bytes(data)) for data in raw)
+        return [message for message in decoded if message is not None and message.type is not None]
+
+    def _identify(self, record: _Record) -> None:
+        state = self._state
+        state.session_id = record.session_id or ""
+        state.project_hash = record.project_hash or state.project_hash
+        state.kind = record.kind or state.kind
+        state.started = state.started or _seconds(record.start_time)
+        self._name_session()
+
+    def _name_session(self) -> None:
+        own = self._state.session_id
+        if not own or own == _SHARED_SESSION_ID:
+            own = f"{own}:{self._file}" if own else self._file
+        self._own = own
+        self._session = self._parent or own
+        self._stream = f"{self._parent}/{own}" if self._parent else own
+
+    def _prove(self, folders: Iterable[object]) -> None:
+        """Take for the project that folder of `folders` whose hash the file holds, if there is one."""
+        if not self._state.cwd and self._state.project_hash:
+            named = (folder for folder in folders if isinstance(folder, str))
+            known = itertools.chain(named, gemini_home.known_paths(self._runtime))
+            self._state.cwd = gemini_home.path_with_hash(self._state.project_hash, known)
+
+    def _announce(self) -> Iterator[SessionStart]:
+        identity = (self._session, self._state.cwd)
+        if identity != self._state.announced:
+            self._state.announced = identity
+            yield SessionStart(agent=plugin.name, session=self._session, at=self._state.started, cwd=self._state.cwd)
+
+    def _is_new(self, key: str) -> bool:
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        self._order.append(key)
+        if len(self._order) > _REMEMBERED:
+            del self._seen[self._order.popleft()]
+        return True
+
+    # -- messages --
+
+    def _calls(self, message: _Record) -> Iterator[Event]:
+        yield from self._announce()
+        for call in message.tool_calls or ():
+            if call is None or not call.id or (call.status and call.status not in FINAL_STATUSES):
+                continue
+            # The CLI makes ids of the tool, the millisecond and a counter where the model gives none, so that two
+            # sessions may use the same one; copies of a session keep its id.
+            key = f"{plugin.name}:{self._own}:{call.id}"
+            if self._is_new(key):
+                yield self._call(key, call, message.timestamp)
+
+    def _call(self, key: str, call: RecordedCall, asked: str | None) -> ToolCall:
+        operation, arguments = operation_of(call)
+        verdict = judge(call, operation)
+        cwd = self._state.cwd
+        return ToolCall(
+            key=key,
+            agent=plugin.name,
+            session=self._session,
+            stream=self._stream,
+            at=_seconds(call.timestamp) or _seconds(asked),
+            cwd=directory_of(arguments, cwd) if operation.action is Action.RUN else cwd,
+            tool=call.name or "",
+            operation=operation,
+            outcome=verdict.outcome,
+            exit_code=verdict.exit_code,
+            kind=verdict.kind,
+            output=verdict.output,
+            silent=verdict.silent,
+            size=size_of(call),
+        )
+
+    def _words(self, message: _Record) -> Iterator[Event]:
+        interrupts = message.type == "info" and _is_text(message.content, _REQUEST_CANCELLED)
+        text = _typed_words(message) if message.type == "user" and self._is_persons() else ""
+        key = f"{plugin.name}:{self._own}:{message.id}"
+        if (text or interrupts) and message.id and self._is_new(key):
+            yield from self._announce()
+            yield UserMessage(
+                key=key,
+                agent=plugin.name,
+                session=self._session,
+                stream=self._stream,
+                at=_seconds(message.timestamp),
+                text=excerpt(text),
+                interrupts=interrupts,
+            )
+
+    def _is_persons(self) -> bool:
+        """Whether a person speaks in this file; to a subagent, the main agent does."""
+        return not self._parent and self._state.kind != "subagent"
+
+
+def _decoded(value: Raw) -> object:
+    try:
+        return msgspec.json.decode(value) if memoryview(value).nbytes else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _is_text(content: Raw, text: str) -> bool:
+    return _decoded(content) == text
+
+
+def _parts(content: object) -> list[object]:
+    """The parts of a message's content, which is a string, a part, or a list of both."""
+    return content if isinstance(content, list) else [content]
+
+
+def _texts(content: object) -> Iterator[str]:
+    for part in _parts(content):
+        text = part.get("text") if isinstance(part, dict) else part
+        if isinstance(text, str):
+            yield text
+
+
+def _typed_words(message: _Record) -> str:
+    """What a person typed; "" for results handed back and for what the CLI wrote itself."""
+    content = _decoded(message.content)
+    if any(isinstance(part, dict) and "functionResponse" in part for part in _parts(content)):
+        return ""
+    said = list(_texts(content))
+    if not said or said[0].lstrip().startswith(_INJECTED):
+        return ""
+    shown = list(_texts(_decoded(message.display_content)))
+    typed = itertools.takewhile(lambda text: text.strip() != _ATTACHMENTS, shown or said)
+    return "".join(typed).strip()
+
+
+def _folders_named_in(message: _Record) -> Iterator[str]:
+    """Folders of which one may be the project: those that the CLI lists as its workspace, and those above files."""
+    if message.type == "user":
+        for text in _texts(_decoded(message.content)):
+            if text.lstrip().startswith(_INJECTED):
+                yield from _LISTED_FOLDER.findall(text)
+    for call in message.tool_calls or ():
+        path = operation_of(call)[0].path if call is not None else ""
+        while path.startswith("/") and path.strip("/"):
+            yield path
+            path = posixpath.dirname(path)
+
+
+# -- the plugin -------------------------------------------------------------------------------------
+
+
+def _is_subagent(path: Path) -> bool:
+    return path.parent.name != "chats"
+
+
+class GeminiPlugin(AgentPlugin):
+    """Gemini CLI leaves no sign of life beside its session files: whether one is in use cannot be told."""
+
+    name = "gemini"
+    title = "Gemini CLI"
+
+    def roots(self, env: Environment) -> list[Path]:
+        return [folder / "tmp" for folder in gemini_home.runtime_dirs(env)]
+
+    def session_files(self, env: Environment) -> Iterator[Path]:
+        for root in self.roots(env):
+            for pattern in ("*/chats/*.json*", "*/chats/*/*.json*"):
+                yield from (path for path in root.glob(pattern) if self.is_session_file(path, env))
+
+    def is_session_file(self, path: Path, env: Environment) -> bool:
+        if path.suffix not in (".json", ".jsonl"):
+            return False
+        for root in self.roots(env):
+            if path.is_relative_to(root):
+                match path.relative_to(root).parts:
+                    case (_, "chats", name):
+                        return name.startswith("session-")
+                    case (_, "chats", _, _):
+                        return True
+        return False
+
+    def is_subagent_file(self, path: Path) -> bool:
+        return _is_subagent(path)
+
+    def shape(self, path: Path) -> FileShape:
+        return FileShape.WHOLE if path.suffix == ".json" else FileShape.LINES
+
+    def reader(self, path: Path, env: Environment, state: bytes = b"") -> SessionReader:  # noqa: ARG002 (the path tells all)
+        return GeminiReader(path, state)
+
+    def targets(self, project: Path, env: Environment) -> Targets:
+        """The first context file that the settings name: the one that the CLI's own save_memory writes to."""
+        named = filter(_is_usable, gemini_home.context_file_names(project, env))
+        file = project / next(named, _DEFAULT_CONTEXT_FILE)
+        return Targets(context=file, memory=file)
+
+    def shadows(self, project: Path, env: Environment) -> list[Shadow]:
+        file = self.targets(project, env).context
+        found = []
+        names = gemini_home.context_file_names(project, env)
+        if names and not any(map(_is_usable, names)):
+            cause = f"Gemini CLI's setting context.fileName names no file inside the project: {', '.join(names)}"
+            found.append(Shadow(file, cause, f'add "{_DEFAULT_CONTEXT_FILE}" to context.fileName'))
+        if gemini_home.distrusts(project, env):
+            cause = "Gemini CLI was told not to trust this folder and loads no context file from it"
+            found.append(Shadow(file, cause, "trust the folder with /permissions in Gemini CLI"))
+        return found
+
+
+def _is_usable(name: str) -> bool:
+    """Whether a configured name is that of a file inside the project."""
+    return not posixpath.isabs(name) and ".." not in Path(name).parts and name not in ("", ".")
+
+
+plugin = GeminiPlugin()
