@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from headroomd.shell.words import Word
@@ -41,7 +42,7 @@ class ShellState:
 
     def set_options(self, words: Sequence[str]) -> None:
         """`set -e`, `set -euo pipefail` and the same options of `bash`."""
-        for word, following in zip(words, [*words[1:], ""], strict=True):
+        for word, following in pairwise([*words, ""]):
             if len(word) < 2 or word[0] not in "-+" or word[1] == "-":
                 continue
             on = word[0] == "-"
