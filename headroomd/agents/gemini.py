@@ -22,7 +22,15 @@ from msgspec import Raw, Struct
 
 from headroomd.agents import gemini_home
 from headroomd.agents.base import AgentPlugin, Environment, FileShape, SessionReader, Shadow, Targets
-from headroomd.agents.gemini_calls import FINAL_STATUSES, RecordedCall, directory_of, judge, operation_of, size_of
+from headroomd.agents.gemini_calls import (
+    FINAL_STATUSES,
+    RecordedCall,
+    answer_of,
+    arguments_of,
+    directory_of,
+    judge,
+    operation_of,
+)
 from headroomd.agents.lines import LineDecoder, excerpt
 from headroomd.model import Action, Event, SessionStart, ToolCall, UserMessage
 
@@ -31,10 +39,12 @@ __all__ = ["GeminiPlugin", "GeminiReader", "plugin"]
 _SHARED_SESSION_ID: Final = "a2a-server"  # what every session of the A2A server and Code Assist calls itself
 _REMEMBERED: Final = 1000  # ids of emitted calls and messages carried on; older copies are the ledger's to tell
 
-_TOOL_ANSWERS: Final = re.compile(
-    rb'\{"id":"[^"\\]*","timestamp":"[^"\\]*","type":"user","content":\[\{"functionResponse":'
+_HEAD: Final = re.compile(
+    rb'\{"(?:\$set":\{"lastUpdated":"[^"\\]*"\}\}\s*\Z|id":"[^"\\]*","timestamp":"[^"\\]*","type":"'
+    rb'(?:user","content":\[\{"functionResponse":|(gemini)"))'
 )
-"""How a user message that only hands results back begins: a third of all bytes, and all of it also in toolCalls."""
+"""How lines begin that cannot matter: new times, user messages that only hand results back (a third of all bytes, and
+all of it also in toolCalls), and, where group 1 is set, the model's messages, unless they have toolCalls."""
 
 _INJECTED: Final = (
     "<session_context>",
@@ -120,11 +130,11 @@ class GeminiReader(SessionReader):
         self._name_session()
 
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
-        decode = self._decoder.decode
         for line in lines:
-            if _TOOL_ANSWERS.match(line):
+            head = _HEAD.match(line)
+            if head is not None and (head[1] is None or b'"toolCalls"' not in line):
                 continue
-            record = decode(line)
+            record = self._decoder.decode(line)
             if record is not None:
                 yield from self._record(record)
             self.odd_lines = self._decoder.odd
@@ -136,7 +146,7 @@ class GeminiReader(SessionReader):
 
     # -- records --
 
-    def _record(self, record: _Record) -> Iterator[Event]:
+    def _record(self, record: _Record) -> list[Event]:
         update = record.update
         if record.type is not None:
             messages = [record]
@@ -148,13 +158,13 @@ class GeminiReader(SessionReader):
             self._prove(record.directories or (update.directories if update else None) or ())
             for message in messages:
                 self._prove(_folders_named_in(message))
-        if record.session_id:
-            yield from self._announce()
+        events: list[Event] = []
         for message in messages:
             if message.tool_calls:
-                yield from self._calls(message)
+                events += self._calls(message)
             elif update is None:  # what an update repeats was said before
-                yield from self._words(message)
+                events += self._words(message)
+        return [*self._announcement(), *events] if events or record.session_id else events
 
     def _messages(self, raw: Iterable[Raw]) -> list[_Record]:
         decoded = (self._decoder.decode(bytes(data)) for data in raw)
@@ -183,11 +193,12 @@ class GeminiReader(SessionReader):
             known = itertools.chain(named, gemini_home.known_paths(self._runtime))
             self._state.cwd = gemini_home.path_with_hash(self._state.project_hash, known)
 
-    def _announce(self) -> Iterator[SessionStart]:
+    def _announcement(self) -> list[SessionStart]:
         identity = (self._session, self._state.cwd)
-        if identity != self._state.announced:
-            self._state.announced = identity
-            yield SessionStart(agent=plugin.name, session=self._session, at=self._state.started, cwd=self._state.cwd)
+        if identity == self._state.announced:
+            return []
+        self._state.announced = identity
+        return [SessionStart(agent=plugin.name, session=self._session, at=self._state.started, cwd=self._state.cwd)]
 
     def _is_new(self, key: str) -> bool:
         if key in self._seen:
@@ -200,8 +211,8 @@ class GeminiReader(SessionReader):
 
     # -- messages --
 
-    def _calls(self, message: _Record) -> Iterator[Event]:
-        yield from self._announce()
+    def _calls(self, message: _Record) -> list[ToolCall]:
+        calls = []
         for call in message.tool_calls or ():
             if call is None or not call.id or (call.status and call.status not in FINAL_STATUSES):
                 continue
@@ -209,11 +220,13 @@ class GeminiReader(SessionReader):
             # sessions may use the same one; copies of a session keep its id.
             key = f"{plugin.name}:{self._own}:{call.id}"
             if self._is_new(key):
-                yield self._call(key, call, message.timestamp)
+                calls.append(self._call(key, call, message.timestamp))
+        return calls
 
     def _call(self, key: str, call: RecordedCall, asked: str | None) -> ToolCall:
-        operation, arguments = operation_of(call)
-        verdict = judge(call, operation)
+        arguments, answer = arguments_of(call), answer_of(call)
+        operation = operation_of(call, arguments)
+        verdict = judge(call, operation, answer)
         cwd = self._state.cwd
         return ToolCall(
             key=key,
@@ -229,16 +242,17 @@ class GeminiReader(SessionReader):
             kind=verdict.kind,
             output=verdict.output,
             silent=verdict.silent,
-            size=size_of(call),
+            size=memoryview(call.args).nbytes + len(answer.json),
         )
 
-    def _words(self, message: _Record) -> Iterator[Event]:
-        interrupts = message.type == "info" and _is_text(message.content, _REQUEST_CANCELLED)
+    def _words(self, message: _Record) -> list[UserMessage]:
+        interrupts = message.type == "info" and _decoded(message.content) == _REQUEST_CANCELLED
         text = _typed_words(message) if message.type == "user" and self._is_persons() else ""
         key = f"{plugin.name}:{self._own}:{message.id}"
-        if (text or interrupts) and message.id and self._is_new(key):
-            yield from self._announce()
-            yield UserMessage(
+        if not (text or interrupts) or not message.id or not self._is_new(key):
+            return []
+        return [
+            UserMessage(
                 key=key,
                 agent=plugin.name,
                 session=self._session,
@@ -247,6 +261,7 @@ class GeminiReader(SessionReader):
                 text=excerpt(text),
                 interrupts=interrupts,
             )
+        ]
 
     def _is_persons(self) -> bool:
         """Whether a person speaks in this file; to a subagent, the main agent does."""
@@ -258,10 +273,6 @@ def _decoded(value: Raw) -> object:
         return msgspec.json.decode(value) if memoryview(value).nbytes else None
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-
-
-def _is_text(content: Raw, text: str) -> bool:
-    return _decoded(content) == text
 
 
 def _parts(content: object) -> list[object]:
@@ -296,7 +307,7 @@ def _folders_named_in(message: _Record) -> Iterator[str]:
             if text.lstrip().startswith(_INJECTED):
                 yield from _LISTED_FOLDER.findall(text)
     for call in message.tool_calls or ():
-        path = operation_of(call)[0].path if call is not None else ""
+        path = operation_of(call, arguments_of(call)).path if call is not None else ""
         while path.startswith("/") and path.strip("/"):
             yield path
             path = posixpath.dirname(path)

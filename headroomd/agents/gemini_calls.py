@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,7 +18,18 @@ from msgspec import Raw, Struct
 from headroomd.agents.lines import excerpt
 from headroomd.model import Action, FailureKind, Operation, Outcome
 
-__all__ = ["FINAL_STATUSES", "RecordedCall", "Verdict", "directory_of", "judge", "operation_of", "size_of"]
+__all__ = [
+    "FINAL_STATUSES",
+    "Answer",
+    "Arguments",
+    "RecordedCall",
+    "Verdict",
+    "answer_of",
+    "arguments_of",
+    "directory_of",
+    "judge",
+    "operation_of",
+]
 
 FINAL_STATUSES: Final = frozenset(("success", "error", "cancelled"))
 """Statuses that change no more; others ("executing", "awaiting_approval", ...) are of calls still under way."""
@@ -67,6 +79,13 @@ class Arguments(Struct, gc=False):
     paths: object = None  # read_many_files until 0.2x
 
 
+class Answer(NamedTuple):
+    """What the model was told, still as JSON: few answers need to be decoded."""
+
+    json: bytes
+    is_error: bool = False
+
+
 class Verdict(NamedTuple):
     """What became of a call."""
 
@@ -80,75 +99,80 @@ class Verdict(NamedTuple):
 _decode_arguments = msgspec.json.Decoder(Arguments).decode
 _NO_ARGUMENTS: Final = Arguments()
 
-_ACTIONS: Final = {
-    "read_file": Action.READ,
-    "read_many_files": Action.READ,
-    "grep_search": Action.SEARCH,
-    "search_file_content": Action.SEARCH,
-    "glob": Action.SEARCH,
-    "replace": Action.EDIT,
-    "edit": Action.EDIT,
-    "write_file": Action.WRITE,
-    "run_shell_command": Action.RUN,
-}
 _QUESTIONS: Final = frozenset(("ask_user", "exit_plan_mode", "enter_plan_mode"))
 
 # -- what was asked ---------------------------------------------------------------------------------
 
 
-def _text(*candidates: object) -> str:
-    return next((c for c in candidates if isinstance(c, str) and c), "")
-
-
-def _arguments(call: RecordedCall) -> Arguments:
+def arguments_of(call: RecordedCall) -> Arguments:
+    """The call's arguments; none where the model wrote something else than an object."""
     try:
         return _decode_arguments(call.args)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _NO_ARGUMENTS
 
 
-def operation_of(call: RecordedCall) -> tuple[Operation, Arguments]:
-    """What the call meant, and the arguments that say so."""
-    action = _ACTIONS.get(call.name or "", Action.OTHER)
-    args = _arguments(call)
-    match action:
-        case Action.RUN:
-            return Operation(action, command=_text(args.command)), args
-        case Action.SEARCH:
-            return Operation(action, path=_text(args.dir_path, args.path), pattern=_text(args.pattern)), args
-        case Action.READ if call.name == "read_many_files":
-            return _read_many(args), args
-        case Action.READ:
-            path = _text(args.file_path, args.absolute_path, args.path)
-            return Operation(action, path=path, partial=_is_partial(args)), args
-        case Action.EDIT | Action.WRITE:
-            return Operation(action, path=_text(args.file_path, args.absolute_path)), args
-        case _:
-            return Operation(action), args
+def operation_of(call: RecordedCall, args: Arguments) -> Operation:
+    """What the call meant."""
+    meaning = _MEANINGS.get(call.name or "")
+    return meaning(args) if meaning is not None else _NO_OPERATION
 
 
-def _read_many(args: Arguments) -> Operation:
+def _text(*candidates: object) -> str:
+    for candidate in candidates:
+        if isinstance(candidate, str) and candidate:
+            return candidate
+    return ""
+
+
+def _run(args: Arguments) -> Operation:
+    return Operation(Action.RUN, command=_text(args.command))
+
+
+def _search(args: Arguments) -> Operation:
+    return Operation(Action.SEARCH, path=_text(args.dir_path, args.path), pattern=_text(args.pattern))
+
+
+def _read_file(args: Arguments) -> Operation:
+    """Offset counts lines from 0, start_line from 1: what begins there and has no end is the whole file."""
+    bounded = args.limit is not None or args.end_line is not None
+    partial = bounded or _is_above(args.offset, 0) or _is_above(args.start_line, 1)
+    return Operation(Action.READ, path=_text(args.file_path, args.absolute_path, args.path), partial=partial)
+
+
+def _is_above(value: object, floor: int) -> bool:
+    return isinstance(value, int | float) and value > floor
+
+
+def _read_many_files(args: Arguments) -> Operation:
     """Reading one named file is a read; reading by glob, or several files, is no operation on one target."""
     asked = args.include if isinstance(args.include, list) else args.paths
-    if (
-        isinstance(asked, list)
-        and len(asked) == 1
-        and isinstance(asked[0], str)
-        and not re.search(r"[*?\[{]", asked[0])
-    ):
+    if isinstance(asked, list) and len(asked) == 1 and isinstance(asked[0], str) and not _GLOB.search(asked[0]):
         return Operation(Action.READ, path=asked[0])
-    return Operation(Action.OTHER)
+    return _NO_OPERATION
 
 
-def _is_partial(args: Arguments) -> bool:
-    """Whether only a part was asked for; offset counts lines from 0, start_line from 1."""
-    if args.limit is not None or args.end_line is not None:
-        return True
-    return _is_number_above(args.offset, 0) or _is_number_above(args.start_line, 1)
+def _edit(args: Arguments) -> Operation:
+    return Operation(Action.EDIT, path=_text(args.file_path, args.absolute_path))
 
 
-def _is_number_above(value: object, floor: int) -> bool:
-    return isinstance(value, int | float) and value > floor
+def _write(args: Arguments) -> Operation:
+    return Operation(Action.WRITE, path=_text(args.file_path, args.absolute_path))
+
+
+_NO_OPERATION: Final = Operation(Action.OTHER)
+_GLOB: Final = re.compile(r"[*?\[{]")
+_MEANINGS: Final[dict[str, Callable[[Arguments], Operation]]] = {
+    "read_file": _read_file,
+    "read_many_files": _read_many_files,
+    "grep_search": _search,
+    "search_file_content": _search,
+    "glob": _search,
+    "replace": _edit,
+    "edit": _edit,
+    "write_file": _write,
+    "run_shell_command": _run,
+}
 
 
 def directory_of(args: Arguments, project: str) -> str:
@@ -161,14 +185,8 @@ def directory_of(args: Arguments, project: str) -> str:
     return posixpath.normpath(posixpath.join(project, named))
 
 
-def size_of(call: RecordedCall) -> int:
-    """Roughly the characters of input and result together."""
-    return memoryview(call.args).nbytes + memoryview(_answer(call)[0]).nbytes
-
-
 # -- what became of it ------------------------------------------------------------------------------
 
-_NOTHING: Final = Raw()
 _OK: Final = Verdict(Outcome.OK)
 _RAN_OK: Final = Verdict(Outcome.OK, exit_code=0)
 
@@ -181,14 +199,18 @@ _OPENING: Final = re.compile(
 
 _TRAILER: Final = re.compile(
     r"(?:\nExit Code: (?P<code>-?\d{1,10}|\(none\)))?(?:\nSignal: (?P<signal>[\w()]{1,40}))?"
-    r"(?:\nBackground PIDs: [\d, ()none]{0,800})?(?:\nProcess Group PGID: [\d()none]{1,20})?(?:\n</untrusted_context>)?"
-    r"(?:\n\n\[System\] Tool input parameters were modified by a hook before execution\.)?\n{0,4}\Z"
+    r"(?:\nBackground PIDs: [\d, ()none]{0,800})?(?:\nProcess Group PGID: [\d()none]{1,20})?\n{0,4}\Z"
 )
-"""How it ends. Every part is optional, so the leftmost match is the whole of what the CLI appended."""
+"""How it ends. Every part is optional, and the first place that matches is the start of what the CLI appended."""
+
+_LINE_END: Final = re.compile(r"\n(?=[ESBP\n]|\Z)|\Z")  # where _TRAILER may match
+_FENCE: Final = "\n</untrusted_context>"
+"""Closes the CLI's own text: the CLI escapes it in what a program prints, and appends notes of hooks after it."""
 
 _LONGEST_TRAILER: Final = 2048  # bytes of JSON that hold any match of _TRAILER and _SILENT
 _SILENT: Final = re.compile(r"\s{0,9}(?:\(empty\))?(?:\nStderr: \(empty\))?(?:\nError: \(none\))?\s{0,9}")
-_TELLING: Final = (b"Exit Code: ", b"Signal: ", b"Output: ", b"Stdout: ")
+_FENCE_JSON: Final = rb"\n</untrusted_context>"
+_PLAIN_OPENING: Final = re.compile(rb'"(?:<untrusted_context>\\n)?Output: [^\s\\("]')  # and then something visible
 _STOPPED: Final = re.compile(r"(?:<untrusted_context>\n)?Command was (automatically cancelled|cancelled by user)")
 _CUT_READ: Final = re.compile(r"\s?(?:IMPORTANT: The file content has been truncated|\[File content truncated: )")
 _EMPTY_SEARCHES: Final = (b'"No matches found', b'"No files found')
@@ -227,43 +249,40 @@ _KINDS: Final = tuple(
 )
 
 
-def judge(call: RecordedCall, operation: Operation) -> Verdict:
+def judge(call: RecordedCall, operation: Operation, answer: Answer) -> Verdict:
     """What became of a call whose status is final; UNKNOWN where a call has no status at all."""
-    answer, is_error = _answer(call)
-    if call.status == "success" and not is_error:
-        return _succeeded(call, operation, answer)
+    if call.status == "success" and not answer.is_error:
+        return _succeeded(call, operation, answer.json)
     if call.status == "cancelled":
-        return _cancelled(call, _decoded(answer))
+        return _cancelled(call, _decoded(answer.json))
     if call.status in ("success", "error"):
-        return _failed(_decoded(answer))
+        return _failed(_decoded(answer.json))
     return Verdict(Outcome.UNKNOWN)
 
 
-def _answer(call: RecordedCall) -> tuple[Raw, bool]:
-    """The JSON of what the model was told, and whether it stands under "error".
+def answer_of(call: RecordedCall) -> Answer:
+    """What the model was told.
 
     When old results are masked, `result` holds the answers of all calls of the turn: the call's own one is meant.
     """
-    parts = call.result if isinstance(call.result, list) else (call.result,)
+    result = call.result
+    if isinstance(result, str):
+        return Answer(msgspec.json.encode(result))
     found: FunctionResponse | None = None
-    for part in parts:
+    for part in result if isinstance(result, list) else (result,):
         if isinstance(part, Part) and part.function_response is not None:
             if part.function_response.id == call.id:
                 found = part.function_response
                 break
             found = found or part.function_response
-    if found is not None and isinstance(found.response, Response):
-        response = found.response
-        is_error = memoryview(response.error).nbytes > 0
-        return (response.error if is_error else response.output), is_error
-    if isinstance(call.result, str):
-        return Raw(msgspec.json.encode(call.result)), False
-    return _NOTHING, False
+    if found is None or not isinstance(found.response, Response):
+        return Answer(b"")
+    error = bytes(found.response.error)
+    return Answer(error, True) if error else Answer(bytes(found.response.output))
 
 
-def _decoded(answer: Raw) -> str:
+def _decoded(data: bytes) -> str:
     """The text of an answer; other values as JSON."""
-    data = bytes(answer)
     if not data.startswith(b'"'):
         return data.decode("utf-8", "replace")
     try:
@@ -272,20 +291,16 @@ def _decoded(answer: Raw) -> str:
         return ""
 
 
-def _succeeded(call: RecordedCall, operation: Operation, answer: Raw) -> Verdict:
+def _succeeded(call: RecordedCall, operation: Operation, answer: bytes) -> Verdict:
     match operation.action:
         case Action.RUN:
             return _ran(call, answer)
-        case Action.READ if not operation.partial and b"truncated" in _head(answer):
+        case Action.READ if not operation.partial and b"truncated" in answer[:300]:
             return _read(_decoded(answer))
-        case Action.SEARCH if _head(answer).startswith(_EMPTY_SEARCHES):
+        case Action.SEARCH if answer.startswith(_EMPTY_SEARCHES):
             return Verdict(Outcome.EMPTY, output=excerpt(_decoded(answer)))
         case _:
             return _OK
-
-
-def _head(answer: Raw) -> bytes:
-    return bytes(memoryview(answer)[:300])
 
 
 def _read(text: str) -> Verdict:
@@ -294,11 +309,12 @@ def _read(text: str) -> Verdict:
     return _OK
 
 
-def _ran(call: RecordedCall, answer: Raw) -> Verdict:
+def _ran(call: RecordedCall, answer: bytes) -> Verdict:
     """The exit code of a command hides in an answer whose status is "success"; without one, it was 0."""
     if _plainly_ran_ok(answer):
         return _RAN_OK
     text = _decoded(answer)
+    text = text.rpartition(_FENCE)[0] or text
     stopped = _STOPPED.match(text)
     if stopped:
         by_itself = stopped.group(1) == "automatically cancelled"
@@ -307,8 +323,7 @@ def _ran(call: RecordedCall, answer: Raw) -> Verdict:
     opening = _OPENING.match(text)
     if opening is None:  # moved to the background, summarised, or another version's wording: no verdict on file
         return _OK
-    trailer = _TRAILER.search(text, max(opening.end() - 1, len(text) - _LONGEST_TRAILER))
-    assert trailer is not None, "every part of it is optional"
+    trailer = _trailer(text, opening.end())
     printed = text[opening.end() : trailer.start()]
     silent = _SILENT.fullmatch(printed) is not None
     signal = trailer["signal"]
@@ -320,13 +335,22 @@ def _ran(call: RecordedCall, answer: Raw) -> Verdict:
     return Verdict(Outcome.FAILED, exit_code=code, output="" if silent else excerpt(printed), silent=silent)
 
 
-def _plainly_ran_ok(answer: Raw) -> bool:
-    """Whether a long answer shows without being decoded that the command went well (most do: this is the hot path)."""
-    data = memoryview(answer)
-    if data.nbytes <= _LONGEST_TRAILER:
+def _trailer(text: str, start: int) -> re.Match[str]:
+    for place in _LINE_END.finditer(text, max(start - 1, len(text) - _LONGEST_TRAILER)):
+        trailer = _TRAILER.match(text, place.start())
+        if trailer is not None:
+            return trailer
+    raise AssertionError("the end of the text always matches")
+
+
+def _plainly_ran_ok(answer: bytes) -> bool:
+    """Whether an answer shows without being decoded that the command went well and said so (the hot path)."""
+    if _PLAIN_OPENING.match(answer) is None:
         return False
-    tail = bytes(data[-_LONGEST_TRAILER:])
-    return not any(mark in tail for mark in _TELLING) and b"Command was " not in _head(answer)
+    end = answer.rfind(_FENCE_JSON)
+    end = len(answer) if end < 0 else end
+    tail = answer[max(0, end - _LONGEST_TRAILER) : end]
+    return b"Exit Code: " not in tail and b"Signal: " not in tail
 
 
 def _is_printed(call: RecordedCall, printed: str, line: str) -> bool:
