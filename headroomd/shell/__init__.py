@@ -22,10 +22,10 @@ LENGTH_LIMIT: Final = 20_000
 _CACHED_LENGTH: Final = 1_000  # longer texts hardly come twice and would make the cache large
 _PLAIN: Final = re.compile(r"[\w./:@%+,^-]+(?: (?:-[\w./:@%+,^=-]*|[\w./:@%+,^-]+))*")
 _NOT_PLAIN: Final = frozenset(  # programs and keywords whose words mean more than themselves
-    "if then else elif fi for while until do done case esac in function select time coproc exit return set setx shopt"
+    "if then else elif fi for while until do done case esac in function select time coproc"  # noqa: SIM905 - readable
     " cd chdir pushd popd export declare local readonly typeset unset eval true echo printf : bash sh zsh dash ksh ash"
     " env sudo doas nohup nice ionice timeout gtimeout stdbuf setsid command builtin exec cross-env cross-env-shell"
-    " docker podman nerdctl docker-compose kubectl heroku fly flyctl".split()  # noqa: SIM905 - readable at a glance
+    " exit return set setx shopt docker podman nerdctl docker-compose kubectl heroku fly flyctl".split()
 )
 
 

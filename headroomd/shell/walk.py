@@ -31,9 +31,6 @@ if TYPE_CHECKING:  # loaded at the first text that needs it
 
 __all__ = ["walk"]
 
-_DEPTH_LIMIT: Final = 40
-"""How deep subshells, substitutions and `bash -c` may nest; what lies deeper is broken text."""
-
 _SHELLS: Final = frozenset({"bash", "sh", "zsh", "dash", "ksh", "ash"})
 _DECLARATIONS: Final = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _DEVICES: Final = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "-"})
@@ -56,7 +53,10 @@ _NOTHING: Final = _Verdict()
 def walk(text: str, *, cut: bool = False) -> Script:
     """The script that `text` is; never raises. `cut` says that more text followed."""
     walker = _Walker()
-    verdict = walker.script(text, ShellState())
+    try:
+        verdict = walker.script(text, ShellState())
+    except RecursionError:  # thousands of brackets: nothing that a program was meant to run
+        return Script(commands=(), broken=True)
     return Script(
         commands=tuple(walker.commands),
         compound=walker.compound,
@@ -69,31 +69,23 @@ def walk(text: str, *, cut: bool = False) -> Script:
 
 
 class _Walker:
-    def __init__(self, depth: int = 0) -> None:
+    def __init__(self) -> None:
         self.commands: list[Command] = []
         self.compound = self.pipefail = self.broken = self.has_substitution = False
         self.may_leave_early = False  # an `exit` that may be an exit with 0 stands in it
-        self._depth = depth
         self._connector = ""
         self._background = False
         self._negated = False
 
     def script(self, text: str, state: ShellState) -> _Verdict:
         root = parser().parse(text.encode("utf-8", "replace")).root_node
-        if root.has_error and any(errors(root)):
-            self.broken = True
+        self.broken |= root.has_error and (root.type == "ERROR" or any(errors(root)))
         return self._block(root.children, state)
 
     # Structure: blocks hold statements, statements hold pipelines, pipelines hold commands.
 
     def _block(self, nodes: Sequence[Node], state: ShellState) -> _Verdict:
-        if self._depth >= _DEPTH_LIMIT:
-            self.broken = True
-            return _NOTHING
-        self._depth += 1
-        verdict = self._statements(flattened(nodes, self._word), state)
-        self._depth -= 1
-        return verdict
+        return self._statements(flattened(nodes, self._word), state)
 
     def _statements(self, tokens: list[Token], state: ShellState) -> _Verdict:
         total = _NOTHING
@@ -268,7 +260,7 @@ class _Walker:
             command = self._redirected(command, redirects)
         unscrubbed = [word.value for word in words[len(prefix) :]]
         nested = None if "sudo" in prefix or "doas" in prefix else _nested_script(unscrubbed, command.heredoc)
-        if nested is not None and self._depth < _DEPTH_LIMIT:
+        if nested is not None:
             return self._nested(nested, inner, command, state)
         self.commands.append(command)
         self._connector = ";"  # before what follows without an operator: a body, the next line
@@ -282,9 +274,7 @@ class _Walker:
             self._options(argv[1:], inner)
         self.broken |= len(command.heredoc) == HEREDOC_LIMIT
         first = len(self.commands)
-        self._depth += 1
         verdict = self.script(text, inner)
-        self._depth -= 1
         if len(self.commands) > first and (command.writes or command.reads):
             last = self.commands[-1]
             self.commands[-1] = structs.replace(
@@ -324,7 +314,7 @@ class _Walker:
     def _substitution(self, node: Node) -> str:
         """`$(...)` with what runs in it, values of assignments left out as everywhere."""
         self.has_substitution = True
-        inner = _Walker(self._depth)
+        inner = _Walker()
         inner._block(node.children, ShellState())
         self.broken |= inner.broken
         text = " ".join(f"{command.connector} {command.source}".lstrip() for command in inner.commands)
