@@ -1,0 +1,293 @@
+"""Facts: what was read from session files, each counted once however often agents copied it.
+
+Whatever is stored here came out of a session and passes through `_clean`: nothing secret reaches the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from headroomd.agents.tail import Cursor
+from headroomd.correlation.correlator import Findings
+from headroomd.ledger.db import Connection
+from headroomd.model import CallRef, Evidence, Lesson, SessionStart
+from headroomd.projects import Place, ProjectRoot
+from headroomd.redact import redact
+
+__all__ = ["Facts", "Portion", "ProjectFacts", "Totals", "stable_hash"]
+
+_encode = msgspec.msgpack.encode
+_decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
+_LONGEST_ERROR: Final = 300  # characters
+
+
+def stable_hash(text: str) -> int:
+    """64 bits of `text`, the same in every process, as SQLite holds integers."""
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+class Portion(Struct, frozen=True):
+    """What reading a part of one session file found: stored in one transaction with the cursor behind that part."""
+
+    path: str
+    agent: str
+    start: SessionStart | None  # None: nothing in the file so far tells of a session
+    root: ProjectRoot
+    first_at: float  # of the events read; 0.0 without any
+    last_at: float
+    keys: list[int]  # stable_hash of the calls read, copies included
+    findings: Findings
+    cursor: Cursor
+    state: bytes  # what the next reading of the file takes over
+    fresh: bool  # the file is read from its first byte: what its row counted before does not hold
+    size: int = 0  # bytes read
+    odd: int = 0
+    repaired: int = 0
+    skipped: int = 0
+
+
+class ProjectFacts(Struct, frozen=True):
+    """One project as its sessions show it."""
+
+    path: str
+    agents: tuple[str, ...]  # those with sessions in it, sorted
+    sessions: int
+    calls: int
+    failed: int
+    last_at: float
+
+
+class Totals(Struct, frozen=True):
+    """All that was ever read and is still known."""
+
+    files: int = 0
+    sessions: int = 0
+    calls: int = 0
+    failed: int = 0
+    projects: int = 0
+    home: int = 0  # sessions in the home folder: counted, written nowhere
+    missing: int = 0  # projects that are gone
+    unattributed: int = 0  # sessions whose project cannot be told
+    odd: int = 0  # lines
+    repaired: int = 0
+    skipped: int = 0
+    errors: dict[str, str] = {}  # by path: why its last reading stopped early
+
+
+class Facts:
+    """The tables that a scan fills. Writes must happen inside a transaction of the caller's."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def cursors(self, agent: str) -> dict[str, Cursor]:
+        """How far each of an agent's files was read, by path."""
+        rows = self._db.execute("SELECT path, cursor FROM files WHERE agent = ? AND cursor IS NOT NULL", (agent,))
+        return {path: _decode_cursor(cursor) for path, cursor in rows}
+
+    def state(self, path: str) -> bytes:
+        """What the last reading of a file left to be taken over; b"" if there was none."""
+        row = self._db.execute("SELECT state FROM files WHERE path = ?", (path,)).fetchone()
+        return row[0] if row else b""
+
+    def known(self, keys: Collection[int]) -> set[int]:
+        """Those of `keys` that were counted before."""
+        rows = self._db.execute(
+            "SELECT key FROM calls WHERE key IN (SELECT value FROM json_each(?))", (msgspec.json.encode(keys).decode(),)
+        )
+        return {key for (key,) in rows}
+
+    def store(self, portion: Portion) -> None:
+        """Add what was found, and move the file's cursor behind it. Storing a portion again changes nothing."""
+        session = None
+        if portion.start is not None:
+            project = self._project(portion.root)
+            session = self._session(portion, portion.start, project)
+            self._store_calls(session, portion)
+            if project is not None:
+                self._store_evidence(session, project, portion.findings.evidence)
+        self._store_file(session, portion)
+
+    def fail(self, path: str, agent: str, error: str) -> None:
+        """Remember why a file could not be read further; its cursor stays where it was."""
+        self._db.execute(
+            "INSERT INTO files (path, agent, error) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET error = excluded.error",
+            (path, agent, redact(error)[:_LONGEST_ERROR]),
+        )
+
+    def forget_files(self, paths: Iterable[str]) -> None:
+        """Drop the cursors of files that are gone; what was read from them stays."""
+        self._db.executemany("DELETE FROM files WHERE path = ?", ((path,) for path in paths))
+
+    def missing_folders(self) -> list[str]:
+        """Working directories whose project was gone when their sessions were read."""
+        rows = self._db.execute("SELECT DISTINCT cwd FROM sessions WHERE place = ?", (Place.MISSING,))
+        return [cwd for (cwd,) in rows]
+
+    def forget_sessions(self, cwd: str) -> None:
+        """Forget the sessions of a folder that was gone and is there again, so that they are read as if for the first
+        time."""
+        chosen = "(SELECT id FROM sessions WHERE cwd = ? AND place = ?)"
+        for table in ("calls", "failures", "attempts", "evidence", "files"):
+            self._db.execute(f"DELETE FROM {table} WHERE session IN {chosen}", (cwd, Place.MISSING))  # noqa: S608
+        self._db.execute("DELETE FROM sessions WHERE cwd = ? AND place = ?", (cwd, Place.MISSING))
+
+    def projects(self) -> list[ProjectFacts]:
+        """Every project with sessions, sorted by path."""
+        rows = self._db.execute(
+            """SELECT path, group_concat(DISTINCT agent), count(*), sum(calls), sum(failed), max(last_at)
+               FROM sessions JOIN projects ON projects.id = sessions.project GROUP BY projects.id ORDER BY path"""
+        )
+        return [ProjectFacts(path, tuple(sorted(agents.split(","))), *counts) for path, agents, *counts in rows]
+
+    def totals(self) -> Totals:
+        files, odd, repaired, skipped = self._db.execute(
+            "SELECT count(*), total(odd), total(repaired), total(skipped) FROM files"
+        ).fetchone()
+        sessions, calls, failed, projects = self._db.execute(
+            "SELECT count(*), total(calls), total(failed), count(DISTINCT project) FROM sessions"
+        ).fetchone()
+        places = dict(self._db.execute("SELECT place, count(*) FROM sessions GROUP BY place"))
+        return Totals(
+            files=files,
+            sessions=sessions,
+            calls=int(calls),
+            failed=int(failed),
+            projects=projects,
+            home=places.get(Place.HOME, 0),
+            missing=len(self.missing_folders()),
+            unattributed=places.get(Place.UNKNOWN, 0),
+            odd=int(odd),
+            repaired=int(repaired),
+            skipped=int(skipped),
+            errors=dict(self._db.execute("SELECT path, error FROM files WHERE error != ''")),
+        )
+
+    def _project(self, root: ProjectRoot) -> int | None:
+        if root.place is not Place.FOUND:
+            return None
+        self._db.execute("INSERT OR IGNORE INTO projects (path) VALUES (?)", (root.path,))
+        return int(self._db.execute("SELECT id FROM projects WHERE path = ?", (root.path,)).fetchone()[0])
+
+    def _session(self, portion: Portion, start: SessionStart, project: int | None) -> int:
+        """The row of the session, whose place may become better known, and never less well."""
+        self._db.execute(
+            """INSERT INTO sessions (agent, session, parent, cwd, place, project, first_at, last_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+               ON CONFLICT DO UPDATE SET
+                   cwd = iif(place = 'found' OR ?5 = 'unknown', cwd, ?4),
+                   project = coalesce(project, ?6),
+                   place = iif(place = 'found' OR ?5 = 'unknown', place, ?5),
+                   first_at = iif(?7 > 0 AND (first_at = 0 OR ?7 < first_at), ?7, first_at),
+                   last_at = max(last_at, ?8)""",
+            (
+                portion.agent,
+                start.session,
+                start.parent,
+                start.cwd,
+                portion.root.place,
+                project,
+                portion.first_at,
+                portion.last_at,
+            ),
+        )
+        row = self._db.execute(
+            "SELECT id FROM sessions WHERE agent = ? AND session = ?", (portion.agent, start.session)
+        ).fetchone()
+        return int(row[0])
+
+    def _store_calls(self, session: int, portion: Portion) -> None:
+        findings = portion.findings
+        self._db.executemany("INSERT OR IGNORE INTO calls VALUES (?, ?)", [(key, session) for key in portion.keys])
+        if not findings.calls:
+            return
+        self._db.execute(
+            "UPDATE sessions SET calls = calls + ?, failed = failed + ? WHERE id = ?",
+            (findings.calls, findings.failed, session),
+        )
+        self._db.executemany(
+            "INSERT INTO failures VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls",
+            [(session, kind, calls) for kind, calls in findings.kinds.items()],
+        )
+        self._db.executemany(
+            "INSERT INTO attempts VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET ok = ok + excluded.ok, failed = failed + excluded.failed",
+            [(session, stable_hash(key), ok, failed) for key, (ok, failed) in findings.attempts.items()],
+        )
+
+    def _store_evidence(self, session: int, project: int, evidence: list[Evidence]) -> None:
+        for found in evidence:
+            cleaned = _clean(found)
+            if cleaned is None:
+                continue
+            failed_call = stable_hash(found.failed.key)
+            # A copied failure belongs to the session that it was counted for, not to the fork that holds the copy.
+            counted = self._db.execute("SELECT session FROM calls WHERE key = ?", (failed_call,)).fetchone()
+            self._db.execute(
+                "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    cleaned.id,
+                    project,
+                    counted[0] if counted else session,
+                    cleaned.lesson.section,
+                    cleaned.lesson.subject,
+                    cleaned.lesson.remedy,
+                    cleaned.at,
+                    failed_call,
+                    _json(cleaned.failed),
+                    _json(cleaned.fixed) if cleaned.fixed else None,
+                    cleaned.note,
+                    cleaned.needs_sessions,
+                    cleaned.wasted,
+                    stable_hash(found.opportunity) if found.opportunity else None,
+                    cleaned.agent_specific,
+                ),
+            )
+
+    def _store_file(self, session: int | None, portion: Portion) -> None:
+        kept = 0 if portion.fresh else 1
+        self._db.execute(
+            """INSERT INTO files (path, agent, session, cursor, state, odd, repaired, skipped)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+               ON CONFLICT DO UPDATE SET
+                   agent = ?2, session = ?3, cursor = ?4, state = ?5, error = '',
+                   odd = odd * ?9 + ?6, repaired = repaired * ?9 + ?7, skipped = skipped * ?9 + ?8""",
+            (
+                portion.path,
+                portion.agent,
+                session,
+                _encode(portion.cursor),
+                portion.state,
+                portion.odd,
+                portion.repaired,
+                portion.skipped,
+                kept,
+            ),
+        )
+
+
+def _clean(evidence: Evidence) -> Evidence | None:
+    """`evidence` with every text redacted; None where the lesson itself holds a secret: no rule may rest on one."""
+    lesson = Lesson(evidence.lesson.section, redact(evidence.lesson.subject), redact(evidence.lesson.remedy))
+    if lesson != evidence.lesson:
+        return None
+    return msgspec.structs.replace(
+        evidence,
+        failed=_clean_call(evidence.failed),
+        fixed=_clean_call(evidence.fixed) if evidence.fixed else None,
+        note=redact(evidence.note),
+    )
+
+
+def _clean_call(call: CallRef) -> CallRef:
+    return CallRef(call.key, call.at, redact(call.text), redact(call.answer))
+
+
+def _json(call: CallRef) -> str:
+    return msgspec.json.encode(call).decode()

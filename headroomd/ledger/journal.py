@@ -1,0 +1,146 @@
+"""The journal: every write of a block with the file before and after, so that it can be undone, a crash included."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from headroomd.ledger.db import Connection, transaction
+
+__all__ = ["Entry", "EntryState", "Journal"]
+
+_COLUMNS: Final = "id, run, at, state, project, agents, path, before, after, block_hash, reason"
+_decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class EntryState(StrEnum):
+    """What became of a write."""
+
+    BEGUN = "begun"  # about to be made; a crash may have come before or after it
+    DONE = "done"
+    UNDONE = "undone"  # put back since, or itself what put something back
+
+
+class Entry(Struct, frozen=True):
+    """One write of one file."""
+
+    id: int
+    run: int  # the writes of one `apply` share it
+    at: float
+    state: EntryState
+    project: str
+    agents: tuple[str, ...]
+    path: str
+    before: bytes | None  # None: there was no file
+    after: bytes | None  # None: the file was removed
+    block_hash: str
+    reason: str
+
+
+class Journal:
+    """Reads and writes the journal; every method is one transaction."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], float] = time.time) -> None:
+        self._db = connection
+        self._clock = clock
+
+    def next_run(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM writes").fetchone()[0])
+
+    def begin(
+        self,
+        run: int,
+        path: Path,
+        before: bytes | None,
+        after: bytes | None,
+        *,
+        project: str,
+        agents: tuple[str, ...] = (),
+        block_hash: str = "",
+        reason: str = "",
+    ) -> int:
+        """Say what is about to be written, before it is; returns the entry's id."""
+        agents_json = msgspec.json.encode(agents).decode()
+        values = (
+            run,
+            self._clock(),
+            EntryState.BEGUN,
+            project,
+            agents_json,
+            str(path),
+            _packed(before),
+            _packed(after),
+            block_hash,
+            reason,
+        )
+        with transaction(self._db):
+            cursor = self._db.execute("INSERT INTO writes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        return int(cursor.lastrowid or 0)
+
+    def mark(self, entry: int, state: EntryState) -> None:
+        with transaction(self._db):
+            self._db.execute("UPDATE writes SET state = ? WHERE id = ?", (state, entry))
+
+    def drop(self, entry: int) -> None:
+        """Take out what was begun and never made."""
+        with transaction(self._db):
+            self._db.execute("DELETE FROM writes WHERE id = ? AND state = ?", (entry, EntryState.BEGUN))
+
+    def begun(self) -> list[Entry]:
+        """Writes that a crash left open, oldest first."""
+        return self._entries("WHERE state = 'begun' ORDER BY id")
+
+    def last_run(self) -> list[Entry]:
+        """What the latest run that has anything left to undo wrote, newest first."""
+        return self._entries(
+            "WHERE state = 'done' AND run = (SELECT max(run) FROM writes WHERE state = 'done') ORDER BY id DESC"
+        )
+
+    def last_of(self, path: Path) -> list[Entry]:
+        """The last write not yet undone of a file, or of each file of the project at `path`, newest first."""
+        return self._entries(
+            """WHERE id IN (SELECT max(id) FROM writes WHERE state = 'done' AND (path = ?1 OR project = ?1)
+                            GROUP BY path) ORDER BY id DESC""",
+            str(path),
+        )
+
+    def history(self, path: Path | None = None) -> list[Entry]:
+        """Every write, or those of a file or a project, newest first."""
+        if path is None:
+            return self._entries("ORDER BY id DESC")
+        return self._entries("WHERE path = ?1 OR project = ?1 ORDER BY id DESC", str(path))
+
+    def has_written(self, path: Path) -> bool:
+        """Whether a block of ours ever stood in `path`."""
+        return self._db.execute("SELECT 1 FROM writes WHERE path = ? LIMIT 1", (str(path),)).fetchone() is not None
+
+    def _entries(self, clause: str, *parameters: object) -> list[Entry]:
+        return [_entry(row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM writes {clause}", parameters)]  # noqa: S608
+
+
+def _packed(data: bytes | None) -> bytes | None:
+    return None if data is None else zlib.compress(data)
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, run, at, state, project, agents, path, before, after, block_hash, reason = row
+    return Entry(
+        number,
+        run,
+        at,
+        EntryState(state),
+        project,
+        _decode_agents(agents),
+        path,
+        None if before is None else zlib.decompress(before),
+        None if after is None else zlib.decompress(after),
+        block_hash,
+        reason,
+    )
