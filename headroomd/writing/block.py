@@ -14,6 +14,8 @@ handled as bytes: a file in Latin-1 keeps its bytes, and the block in it is UTF-
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -48,6 +50,8 @@ _HEAD: Final = (
 _TAIL: Final = f"{END}\n"
 _BOM: Final = b"\xef\xbb\xbf"
 _MARKER: Final = re.compile(rb"^ {0,3}<!-- headroom:learn:(start|end) -->[ \t\r]*$", re.MULTILINE)
+_MOST_TOLD: Final = 6  # markers named in a message
+_BREAKING: Final = ("Cc", "Cs", "Zl", "Zp")  # line breaks, controls, lone surrogates
 _BULLET: Final = re.compile(r" {0,3}[-*+] +(\S.*)")
 
 
@@ -158,10 +162,10 @@ def _line(bullet: Bullet) -> str:
 def _stands_alone(text: str) -> bool:
     """Whether a bullet, which may be a person's own words, leaves the block whole."""
     return (
-        text.splitlines() == [text]
-        and bool(text.strip())
+        bool(text)
+        and text == text.strip()
+        and not any(unicodedata.category(char) in _BREAKING for char in text)
         and not any(word in text for word in MARKER_WORDS)
-        and not any("\ud800" <= char <= "\udfff" or char == "\0" for char in text)
         and not find_fences(f"- {text}".encode())
     )
 
@@ -178,7 +182,7 @@ def _find(data: bytes, fences: list[Fence]) -> Span | None:
     markers = [
         (found[1], start + found.start(), start + found.end())
         for found in _MARKER.finditer(data[start:])
-        if not any(fence.start <= start + found.start() < fence.end for fence in fences)
+        if not _hidden(start + found.start(), fences)
     ]
     match [kind for kind, _, _ in markers]:
         case []:
@@ -186,9 +190,15 @@ def _find(data: bytes, fences: list[Fence]) -> Span | None:
         case [b"start", b"end"]:
             end = markers[1][2]
             return Span(markers[0][1], end - 1 if data[:end].endswith(b"\r") else end)
-    lines = ", ".join(f"{kind.decode()} in line {_line_number(data, at)}" for kind, at, _ in markers)
+    places = [f"{kind.decode()} in line {_line_number(data, at)}" for kind, at, _ in markers[:_MOST_TOLD]]
+    told = ", ".join(places) + (", …" if len(markers) > _MOST_TOLD else "")
     remedy = f"leave one pair, or none: `{START}` … `{END}`, each alone on its line"
-    raise TargetError(f"the markers of the block do not make one pair ({lines})", remedy)
+    raise TargetError(f"the markers of the block do not make one pair ({told})", remedy)
+
+
+def _hidden(at: int, fences: list[Fence]) -> bool:
+    index = bisect_right(fences, at, key=lambda fence: fence.start) - 1
+    return index >= 0 and at < fences[index].end
 
 
 def _line_number(data: bytes, at: int) -> int:

@@ -12,7 +12,7 @@ _OPENING: Final = re.compile(
     rb"(?P<outer> {0,3}(?:(?:[-*+]|\d{1,9}[.)])[ \t]+|>[ ]?)*)(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})"
 )
 _CLOSING: Final = re.compile(rb"(?P<fence>`{3,}|~{3,})[ \t\r]*$")
-_QUOTE: Final = re.compile(rb"[ \t]*>[ ]?")
+_QUOTE: Final = re.compile(rb"(?:[ \t]*>[ ]?)+")
 
 
 class Fence(NamedTuple):
@@ -53,7 +53,7 @@ def _leaves(outer: bytes, line: bytes) -> bool:
 
 
 def _closes(opened: re.Match[bytes], line: bytes) -> bool:
-    while b">" in opened["outer"] and (quote := _QUOTE.match(line)):
+    if b">" in opened["outer"] and (quote := _QUOTE.match(line)):
         line = line[quote.end() :]
     text = line.lstrip(b" \t")
     found = _CLOSING.match(text)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,17 +70,13 @@ def read(path: Path, project: Path, *roots: Path) -> Snapshot:
     with _told(path):
         real = _inside(path, project, *roots)
         try:
-            status = real.lstat()
+            _check(path, real.lstat())
+            if not os.access(real, os.W_OK):
+                raise TargetError(f"{path} is read-only", _WRITABLE)
+            data, status = _load(real)
         except FileNotFoundError:
             return Snapshot(path, real)
         _check(path, status)
-        # O_NONBLOCK: should the file have become a pipe meanwhile, opening it must not wait for a writer.
-        with os.fdopen(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            _check(path, status)
-            data = file.read(MAX_SIZE + 1)
-    if len(data) > MAX_SIZE:
-        raise _too_large(path)
     return Snapshot(path, real, data, True, status.st_mode, status.st_mtime_ns, status.st_dev, status.st_ino)
 
 
@@ -88,7 +84,7 @@ def swap(snapshot: Snapshot, data: bytes | None, *, make_parents: bool = False) 
     """Put `data` in the place of what `snapshot` read; None takes the file away. The same content writes nothing.
 
     Mode, owner and extended attributes are kept as far as the system lets us; a new file gets what the umask leaves
-    of 0666. `make_parents` creates missing folders (for a memory folder, never in a project).
+    of 0644. `make_parents` creates missing folders (for a memory folder, never in a project).
     Raises ChangedError where the file is no longer what was read, TargetError where it cannot be written; the file is
     then what it was, and no temporary file is left behind.
     """
@@ -97,10 +93,10 @@ def swap(snapshot: Snapshot, data: bytes | None, *, make_parents: bool = False) 
     with _told(snapshot.path):
         folder = snapshot.real.parent
         if make_parents:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         _check_folder(snapshot.path, folder)
+        _check_unchanged(snapshot)
         if data is None:
-            _check_unchanged(snapshot)
             snapshot.real.unlink()
         else:
             _replace(snapshot, data)
@@ -110,14 +106,18 @@ def swap(snapshot: Snapshot, data: bytes | None, *, make_parents: bool = False) 
 def _replace(snapshot: Snapshot, data: bytes) -> None:
     folder = snapshot.real.parent
     _remove_stale(folder)
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
-    temporary = Path(name)
+    temporary = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.tmp"
+    # Nobody else may read along while the mode of the old file is not yet on the new one.
+    handle = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if snapshot.existed else 0o644
+    )
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            _take_over(snapshot, file.fileno())
-            os.fsync(file.fileno())
+            if snapshot.existed:
+                _take_over(snapshot.real, handle)
+            os.fsync(handle)
         _check_unchanged(snapshot)
         temporary.replace(snapshot.real)
     except BaseException:
@@ -125,35 +125,35 @@ def _replace(snapshot: Snapshot, data: bytes) -> None:
         raise
 
 
-def _take_over(snapshot: Snapshot, handle: int) -> None:
-    """Give the new file what the old one had: owner, attributes (access lists among them), mode."""
-    if not snapshot.existed:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
-        return
-    old = snapshot.real.lstat()
-    new = os.fstat(handle)
+def _take_over(old_file: Path, handle: int) -> None:
+    """Give the new file what the old one has: owner, extended attributes (access lists among them), mode."""
+    old, new = old_file.lstat(), os.fstat(handle)
     if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         with contextlib.suppress(OSError):  # only root may give a file away
             os.fchown(handle, old.st_uid, old.st_gid)
     if hasattr(os, "listxattr"):  # Linux
         with contextlib.suppress(OSError):
-            for attribute in os.listxattr(snapshot.real, follow_symlinks=False):
+            for attribute in os.listxattr(old_file, follow_symlinks=False):
                 with contextlib.suppress(OSError):  # security.* needs rights that we may not have
-                    os.setxattr(handle, attribute, os.getxattr(snapshot.real, attribute, follow_symlinks=False))
-    os.fchmod(handle, stat.S_IMODE(snapshot.mode))
+                    os.setxattr(handle, attribute, os.getxattr(old_file, attribute, follow_symlinks=False))
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
 
 
 def _check_unchanged(snapshot: Snapshot) -> None:
-    """Last look before the swap. What happens in the microseconds after it is what no rename can rule out."""
+    """The last look before the swap. A change in the microseconds after it is what no rename can rule out."""
     try:
-        now: bytes | None = snapshot.real.read_bytes() if not snapshot.real.is_symlink() else b""
+        moved = _real(snapshot.path) != snapshot.real
+        now = None if moved else _load(snapshot.real)[0]
     except FileNotFoundError:
-        now = None
-    same_place = _real(snapshot.path) == snapshot.real
-    if now != (snapshot.data if snapshot.existed else None) or not same_place:
+        moved, now = False, None
+    if moved or now != (snapshot.data if snapshot.existed else None):
         raise ChangedError(f"{snapshot.path} was changed while its block was being written", "run again")
+
+
+def _load(real: Path) -> tuple[bytes, os.stat_result]:
+    """At most MAX_SIZE + 1 bytes of a file. O_NONBLOCK: opening what became a pipe must not wait for a writer."""
+    with os.fdopen(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(MAX_SIZE + 1), os.fstat(file.fileno())
 
 
 def _inside(path: Path, *roots: Path) -> Path:
@@ -176,7 +176,7 @@ def _check(path: Path, status: os.stat_result) -> None:
     if status.st_nlink > 1:
         raise TargetError(f"{path} has a second name (hard link) that would keep the old text", "use a symlink instead")
     if status.st_size > MAX_SIZE:
-        raise _too_large(path)
+        raise TargetError(f"{path} is larger than {MAX_SIZE // 1024**2} MiB", "no agent loads so much: make it smaller")
     # Whoever takes away every write permission means it, for root too, whom the system would let through.
     if not status.st_mode & 0o222:
         raise TargetError(f"{path} is read-only", _WRITABLE)
@@ -189,13 +189,9 @@ def _check_folder(path: Path, folder: Path) -> None:
         )
 
 
-def _too_large(path: Path) -> TargetError:
-    return TargetError(f"{path} is larger than {MAX_SIZE // 1024**2} MiB", "no agent loads so much: make it smaller")
-
-
 def _remove_stale(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for path in folder.glob(f"{_TEMPORARY}*"):
+        for path in folder.glob(f"{_TEMPORARY}*.tmp"):
             if path.lstat().st_mtime < time.time() - _STALE:
                 path.unlink()
 

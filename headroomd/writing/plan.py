@@ -77,7 +77,7 @@ def diff(write: Write) -> str:
     new = after[top : len(after) - max(tail - _CONTEXT, 0)]
     out = [
         f"--- {visible(str(write.path)) if write.existed else '/dev/null'}",
-        f"+++ {visible(str(write.path))}",
+        f"+++ {visible(str(write.path)) if write.after else '/dev/null'}",
         f"@@ -{_range(top, old)} +{_range(top, new)} @@",
     ]
     for tag, i, j, m, n in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

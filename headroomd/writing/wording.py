@@ -26,6 +26,9 @@ _CODE_SPAN: Final = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _MARKUP: Final = re.compile(r"[<`*]|]\(|]\[|]:|__|://|(?:^|\s)@\S|^\s*(?:[#>|~+-]|\d+[.)]\s)")
 _PLAIN_NOTE: Final = re.compile(r"[\w .,:;'/()+=%-]+")
 _ROOT: Final = "."
+_NEEDS_REMEDY: Final = (Section.ENVIRONMENT, Section.PATHS, Section.SCOPE, Section.COMMANDS)
+# Blank, but a letter, mark or symbol by its category; variation selectors can carry a hidden text.
+_BLANK: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\ufffd\U000e0100-\U000e01ef]")
 
 
 def harmless(text: str) -> bool:
@@ -38,6 +41,7 @@ def harmless(text: str) -> bool:
         bool(text)
         and text == text.strip()
         and not any(map(_invisible, text))
+        and not _BLANK.search(text)
         and not any(word in text for word in MARKER_WORDS)
     )
 
@@ -55,6 +59,8 @@ def sentence(lesson: Lesson, note: str = "", lines: int | None = None) -> str:
     Returns "" for a lesson that cannot be said truly and safely; nothing may be written for it.
     """
     if not harmless(lesson.subject) or (lesson.remedy and not harmless(lesson.remedy)):
+        return ""
+    if not lesson.remedy and lesson.section in _NEEDS_REMEDY:
         return ""
     if lesson.section is Section.PREFERENCES and not harmless_prose(lesson.subject):
         return ""
@@ -75,7 +81,7 @@ def _short(text: str) -> str:
 
 
 def _invisible(char: str) -> bool:
-    return char != " " and (unicodedata.category(char)[0] in "CZ" or char == "\N{REPLACEMENT CHARACTER}")
+    return char != " " and unicodedata.category(char)[0] in "CZ"
 
 
 def _code(text: str) -> str:
@@ -113,7 +119,8 @@ def _scope(lesson: Lesson, note: str) -> str:
 
 
 def _command(lesson: Lesson, note: str) -> str:
-    place = " from the project root" if lesson.remedy.endswith(f"&& {lesson.subject}") else ""
+    in_a_folder = lesson.remedy.startswith("cd ") and lesson.remedy.endswith(f" && {lesson.subject}")
+    place = " from the project root" if in_a_folder else ""
     return f"Run {_code(lesson.remedy)}, not {_code(lesson.subject)}{place}{_because(note)}"
 
 
