@@ -100,6 +100,9 @@ class _State(Struct):
     seen: list[str] = []
 
 
+_decode_content = LineDecoder[object](object).decode
+
+
 def _seconds(timestamp: str | None) -> float:
     """Seconds since the epoch of an ISO 8601 time; 0.0 for anything else."""
     try:
@@ -246,7 +249,7 @@ class GeminiReader(SessionReader):
         )
 
     def _words(self, message: _Record) -> list[UserMessage]:
-        interrupts = message.type == "info" and _decoded(message.content) == _REQUEST_CANCELLED
+        interrupts = message.type == "info" and _decode_content(bytes(message.content)) == _REQUEST_CANCELLED
         text = _typed_words(message) if message.type == "user" and self._is_persons() else ""
         key = f"{plugin.name}:{self._own}:{message.id}"
         if not (text or interrupts) or not message.id or not self._is_new(key):
@@ -268,13 +271,6 @@ class GeminiReader(SessionReader):
         return not self._parent and self._state.kind != "subagent"
 
 
-def _decoded(value: Raw) -> object:
-    try:
-        return msgspec.json.decode(value) if memoryview(value).nbytes else None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
 def _parts(content: object) -> list[object]:
     """The parts of a message's content, which is a string, a part, or a list of both."""
     return content if isinstance(content, list) else [content]
@@ -289,13 +285,13 @@ def _texts(content: object) -> Iterator[str]:
 
 def _typed_words(message: _Record) -> str:
     """What a person typed; "" for results handed back and for what the CLI wrote itself."""
-    content = _decoded(message.content)
+    content = _decode_content(bytes(message.content))
     if any(isinstance(part, dict) and "functionResponse" in part for part in _parts(content)):
         return ""
     said = list(_texts(content))
     if not said or said[0].lstrip().startswith(_INJECTED):
         return ""
-    shown = list(_texts(_decoded(message.display_content)))
+    shown = list(_texts(_decode_content(bytes(message.display_content))))
     typed = itertools.takewhile(lambda text: text.strip() != _ATTACHMENTS, shown or said)
     return "".join(typed).strip()
 
@@ -303,7 +299,7 @@ def _typed_words(message: _Record) -> str:
 def _folders_named_in(message: _Record) -> Iterator[str]:
     """Folders of which one may be the project: those that the CLI lists as its workspace, and those above files."""
     if message.type == "user":
-        for text in _texts(_decoded(message.content)):
+        for text in _texts(_decode_content(bytes(message.content))):
             if text.lstrip().startswith(_INJECTED):
                 yield from _LISTED_FOLDER.findall(text)
     for call in message.tool_calls or ():

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
-from headroomd.agents.lines import excerpt
+from headroomd.agents.lines import LineDecoder, excerpt
 from headroomd.model import Action, FailureKind, Operation, Outcome
 
 __all__ = [
@@ -96,7 +96,8 @@ class Verdict(NamedTuple):
     silent: bool = False
 
 
-_decode_arguments = msgspec.json.Decoder(Arguments).decode
+_decode_arguments = LineDecoder(Arguments).decode  # repairs the lone surrogates that Node writes
+_decode_text = LineDecoder(str).decode
 _NO_ARGUMENTS: Final = Arguments()
 
 _QUESTIONS: Final = frozenset(("ask_user", "exit_plan_mode", "enter_plan_mode"))
@@ -106,10 +107,7 @@ _QUESTIONS: Final = frozenset(("ask_user", "exit_plan_mode", "enter_plan_mode"))
 
 def arguments_of(call: RecordedCall) -> Arguments:
     """The call's arguments; none where the model wrote something else than an object."""
-    try:
-        return _decode_arguments(call.args)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _NO_ARGUMENTS
+    return _decode_arguments(bytes(call.args)) or _NO_ARGUMENTS
 
 
 def operation_of(call: RecordedCall, args: Arguments) -> Operation:
@@ -204,15 +202,21 @@ _TRAILER: Final = re.compile(
 """How it ends. Every part is optional, and the first place that matches is the start of what the CLI appended."""
 
 _LINE_END: Final = re.compile(r"\n(?=[ESBP\n]|\Z)|\Z")  # where _TRAILER may match
-_FENCE: Final = "\n</untrusted_context>"
+_OPENING_FENCE: Final = b"<untrusted_context>"
+_CLOSING: Final = rb"\n</untrusted_context>"
 """Closes the CLI's own text: the CLI escapes it in what a program prints, and appends notes of hooks after it."""
 
 _LONGEST_TRAILER: Final = 2048  # bytes of JSON that hold any match of _TRAILER and _SILENT
 _SILENT: Final = re.compile(r"\s{0,9}(?:\(empty\))?(?:\nStderr: \(empty\))?(?:\nError: \(none\))?\s{0,9}")
-_FENCE_JSON: Final = rb"\n</untrusted_context>"
 _PLAIN_OPENING: Final = re.compile(rb'"(?:<untrusted_context>\\n)?Output: [^\s\\("]')  # and then something visible
 _STOPPED: Final = re.compile(r"(?:<untrusted_context>\n)?Command was (automatically cancelled|cancelled by user)")
-_CUT_READ: Final = re.compile(r"\s?(?:IMPORTANT: The file content has been truncated|\[File content truncated: )")
+_BLOCKED: Final = "Command injection detected: "
+_CUT_READ: Final = re.compile(
+    rb'"(?:\\n)?((?:IMPORTANT: The file content has been truncated\.|\[File content truncated: )'
+    rb'[^\\"]*(?:\\n[^\\"]+){0,2})'
+)
+"""What read_file says before a text that it cut, in JSON: such texts are too long to be decoded for nothing."""
+
 _EMPTY_SEARCHES: Final = (b'"No matches found', b'"No files found')
 
 _REFUSALS: Final = re.compile(r"\[Operation Cancelled\] Reason: User (?:denied execution|did not allow tool call)")
@@ -283,43 +287,35 @@ def answer_of(call: RecordedCall) -> Answer:
 
 def _decoded(data: bytes) -> str:
     """The text of an answer; other values as JSON."""
-    if not data.startswith(b'"'):
-        return data.decode("utf-8", "replace")
-    try:
-        return msgspec.json.decode(data, type=str)
-    except (msgspec.MsgspecError, ValueError):
-        return ""
+    return (_decode_text(data) or "") if data.startswith(b'"') else data.decode("utf-8", "replace")
 
 
 def _succeeded(call: RecordedCall, operation: Operation, answer: bytes) -> Verdict:
     match operation.action:
         case Action.RUN:
             return _ran(call, answer)
-        case Action.READ if not operation.partial and b"truncated" in answer[:300]:
-            return _read(_decoded(answer))
+        case Action.READ if not operation.partial:
+            notice = _CUT_READ.match(answer)
+            text = _decoded(b'"%b"' % notice[1]) if notice is not None else ""
+            return Verdict(Outcome.TRUNCATED, kind=FailureKind.TOO_LARGE, output=text) if text else _OK
         case Action.SEARCH if answer.startswith(_EMPTY_SEARCHES):
             return Verdict(Outcome.EMPTY, output=excerpt(_decoded(answer)))
         case _:
             return _OK
 
 
-def _read(text: str) -> Verdict:
-    if _CUT_READ.match(text):
-        return Verdict(Outcome.TRUNCATED, kind=FailureKind.TOO_LARGE, output=excerpt(text))
-    return _OK
-
-
 def _ran(call: RecordedCall, answer: bytes) -> Verdict:
     """The exit code of a command hides in an answer whose status is "success"; without one, it was 0."""
     if _plainly_ran_ok(answer):
         return _RAN_OK
-    text = _decoded(answer)
-    text = text.rpartition(_FENCE)[0] or text
+    text = _decoded(answer[: _fence(answer)] + b'"')
     stopped = _STOPPED.match(text)
     if stopped:
         by_itself = stopped.group(1) == "automatically cancelled"
         outcome, kind = (Outcome.FAILED, FailureKind.TIMEOUT) if by_itself else (Outcome.CANCELLED, None)
         return Verdict(outcome, kind=kind, output=excerpt(text))
+    if text.startswith(_BLOCKED):
+        return Verdict(Outcome.FAILED, kind=FailureKind.GUARD, output=excerpt(text))
     opening = _OPENING.match(text)
     if opening is None:  # moved to the background, summarised, or another version's wording: no verdict on file
         return _OK
@@ -328,11 +324,17 @@ def _ran(call: RecordedCall, answer: bytes) -> Verdict:
     silent = _SILENT.fullmatch(printed) is not None
     signal = trailer["signal"]
     if signal and signal != "(none)":
-        return Verdict(Outcome.CANCELLED, output=excerpt(printed), silent=silent)
+        return Verdict(Outcome.CANCELLED, output="" if silent else excerpt(printed), silent=silent)
     code = int(trailer["code"]) if trailer["code"] not in (None, "(none)") else 0
     if code == 0 or _is_printed(call, printed, f"Exit Code: {code}"):
         return Verdict(Outcome.OK, exit_code=0, silent=silent)
     return Verdict(Outcome.FAILED, exit_code=code, output="" if silent else excerpt(printed), silent=silent)
+
+
+def _fence(answer: bytes) -> int:
+    """Where the CLI's own text ends: before the closing fence, where there is an opening one, else at the quote."""
+    end = answer.find(_CLOSING) if _OPENING_FENCE in answer[:300] else -1
+    return end if end > 0 else len(answer) - 1
 
 
 def _trailer(text: str, start: int) -> re.Match[str]:
@@ -347,20 +349,17 @@ def _plainly_ran_ok(answer: bytes) -> bool:
     """Whether an answer shows without being decoded that the command went well and said so (the hot path)."""
     if _PLAIN_OPENING.match(answer) is None:
         return False
-    end = answer.rfind(_FENCE_JSON)
-    end = len(answer) if end < 0 else end
+    end = _fence(answer)
     tail = answer[max(0, end - _LONGEST_TRAILER) : end]
     return b"Exit Code: " not in tail and b"Signal: " not in tail
 
 
 def _is_printed(call: RecordedCall, printed: str, line: str) -> bool:
     """Whether `line` was the command's own last line rather than the CLI's: `resultDisplay` holds only the former."""
-    try:
-        display = msgspec.json.decode(call.result_display) if memoryview(call.result_display).nbytes else None
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    display = bytes(call.result_display)
+    if line.encode() not in display:  # nearly always
         return False
-    shown = display if isinstance(display, str) else ""
-    return shown.rstrip().endswith(line) and not printed.rstrip().endswith(line)
+    return _decoded(display).rstrip().endswith(line) and not printed.rstrip().endswith(line)
 
 
 def _failed(text: str) -> Verdict:
