@@ -1,0 +1,92 @@
+"""A call on its way through the correlation, and how evidence is made of two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from headroomd.correlation.kinds import Cause, telling_lines
+from headroomd.correlation.operations import Meaning
+from headroomd.model import Action, CallRef, Evidence, Lesson, Outcome, ToolCall
+
+__all__ = ["Failure", "Step", "clean", "evidence", "failure", "note_of"]
+
+_SHOWN: Final = 300  # characters of a request or an answer that evidence keeps
+_NOTE: Final = 100
+
+
+class Step(Struct, frozen=True):
+    """One call, understood; `at` counts the calls of its stream."""
+
+    call: ToolCall
+    meaning: Meaning
+    outcome: Outcome
+    at: int
+    cause: Cause | None = None
+
+
+class Failure(Struct, frozen=True):
+    """What is remembered of a failed call until the call that worked comes."""
+
+    ref: CallRef
+    agent: str
+    session: str
+    size: int
+    opportunity: str
+
+
+def failure(step: Step, opportunity: str) -> Failure:
+    call = step.call
+    ref = CallRef(call.key, call.at, asked(call), clean(telling_lines(call.output)))
+    return Failure(ref, call.agent, call.session, call.size, opportunity)
+
+
+def evidence(
+    lesson: Lesson, failed: Failure, fixed: ToolCall | None, *, needs: int, note: str = "", wasted: int = 0
+) -> Evidence:
+    """Evidence for `lesson`; its id follows from the lesson and the calls, so reading them again gives it again."""
+    seen = f"{lesson.identity}\x1f{failed.ref.key}\x1f{fixed.key if fixed else ''}"
+    return Evidence(
+        id=hashlib.sha256(seen.encode("utf-8", "replace")).hexdigest()[:20],
+        lesson=lesson,
+        agent=failed.agent,
+        session=failed.session,
+        at=failed.ref.at,
+        failed=failed.ref,
+        fixed=CallRef(fixed.key, fixed.at, asked(fixed)) if fixed else None,
+        note=note,
+        needs_sessions=needs,
+        wasted=wasted or failed.size,
+        opportunity=failed.opportunity,
+    )
+
+
+def asked(call: ToolCall) -> str:
+    """What a call asked for, for a person to read."""
+    operation = call.operation
+    if operation.action is Action.RUN:
+        return clean(operation.command)
+    if operation.action is Action.SEARCH:
+        return clean(f"Search {operation.pattern} in {operation.path or '.'}")
+    return clean(f"{operation.action.value.capitalize()} {operation.path}" if operation.path else call.tool)
+
+
+def clean(text: str, limit: int = _SHOWN) -> str:
+    """Redacted and short. Redaction comes first: a secret cut in half is no longer known as one."""
+    from headroomd.redact import redact
+
+    text = redact(text[: 10 * limit]).strip()
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def note_of(cause: Cause) -> str:
+    """Why it failed, composed of our own words and a checked identifier."""
+    return f"{cause.kind.value}: {cause.detail}" if cause.detail else cause.kind.value
+
+
+def one_line(text: str) -> str:
+    """A person's words as a note."""
+    return clean(re.sub(r"\s+", " ", text), _NOTE)
