@@ -1,0 +1,151 @@
+"""`headroomd learn`: read the sessions, show what would be written, and write it when asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headroomd.cli.output import complain, note
+from headroomd.errors import ConfigError
+from headroomd.paths import Places, make_private
+
+if TYPE_CHECKING:
+    from headroomd.agents.registry import Plugins
+    from headroomd.config import Config
+    from headroomd.ledger import Ledger
+    from headroomd.pipeline import PlanOptions
+
+__all__ = ["learn"]
+
+
+@click.command()
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Project directory (default: the current directory's project).",
+)
+@click.option("--all", "everything", is_flag=True, help="All projects that sessions were found for.")
+@click.option("--apply", is_flag=True, help="Write the blocks (default: only show what would change).")
+@click.option(
+    "--agent",
+    default="auto",
+    show_default=True,
+    metavar="[auto|claude|codex|gemini|NAME]",
+    help="The agent whose sessions are read and whose files are written; NAME is a plugin's.",
+)
+@click.option("--model", metavar="TEXT", help="LLM for analysis; none is correlation only (default: auto).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--target", type=click.Path(path_type=Path), help="Write the context block to this file of the project instead."
+)
+@click.option("--main-only", is_flag=True, help="Leave the transcripts of subagents out.")
+@click.option("-j", "workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that read.")
+def learn(
+    project: Path | None,
+    everything: bool,
+    apply: bool,
+    agent: str,
+    model: str | None,
+    as_json: bool,
+    target: Path | None,
+    main_only: bool,
+    workers: int,
+) -> int:
+    """Learn from past sessions what went wrong and what then worked.
+
+    Without --apply nothing is written: you see a diff of every file that would change, and for each rule how many
+    sessions and calls it rests on.
+    """
+    if project and everything:
+        raise click.UsageError("--project and --all exclude each other")
+    from headroomd import pipeline
+    from headroomd.agents.base import Environment
+    from headroomd.agents.registry import load_plugins
+    from headroomd.cli import learned
+    from headroomd.cli.progress import ScanProgress
+    from headroomd.config import load_config
+    from headroomd.ledger import Ledger
+
+    places = Places.current()
+    config = load_config(places)
+    _check_model(model)
+    env = Environment.current()
+    plugins = load_plugins()
+    agents = _agents(agent, plugins)
+    root = None if everything else _project_root(project or Path.cwd(), env.home)
+    make_private(places.state)
+    with Ledger.open(places.ledger) as ledger:
+        with ScanProgress() as progress:
+            report = pipeline.scan(
+                ledger,
+                plugins,
+                env,
+                agents=agents or config.agents or None,
+                main_only=main_only,
+                workers=workers,
+                on_progress=progress,
+            )
+        plans = [
+            plan
+            for options, projects in _choices(ledger, root, config, agents, target)
+            for plan in pipeline.plan(ledger, projects, plugins, env, options)
+        ]
+        applied = pipeline.apply(ledger, plans) if apply else None
+    result = learned.Result(root, report, plans, applied)
+    if as_json:
+        learned.show_json(result)
+    else:
+        learned.show(result)
+    for problem in result.problems:
+        complain(str(problem))
+    return 1 if result.has_failed else 0
+
+
+def _check_model(model: str | None) -> None:
+    """There is no analyst to hand a model to: naming one must not pass for using it."""
+    if model not in (None, "auto", "none"):
+        raise click.UsageError(f"--model {model}: this version learns by correlation only; --model none says so")
+    if model != "none":
+        note("No LLM is used: this version learns by correlation only.")
+
+
+def _agents(name: str, plugins: Plugins) -> tuple[str, ...]:
+    """The agents that --agent names; none for "auto", which leaves it to the config and to what is found."""
+    if name == "auto":
+        return ()
+    if name not in plugins.plugins:
+        raise click.UsageError(f"--agent {name}: there is no such agent; known: auto, {', '.join(plugins.plugins)}")
+    return (name,)
+
+
+def _project_root(folder: Path, home: Path) -> Path:
+    from headroomd.projects import Place, project_root
+
+    root = project_root(str(folder.expanduser().absolute()), home)
+    if root.place is not Place.FOUND:
+        cause = f"{folder} belongs to no project (it is your home folder, or holds it)"
+        raise ConfigError(cause, "name one with --project, or take all with --all")
+    return Path(root.path)
+
+
+def _choices(
+    ledger: Ledger, root: Path | None, config: Config, agents: tuple[str, ...], target: Path | None
+) -> Iterator[tuple[PlanOptions, list[Path]]]:
+    """The projects to plan, those that share their options together."""
+    from headroomd.options import plan_options
+
+    known = {Path(facts.path): facts.agents for facts in ledger.facts.projects()}
+    chosen = known if root is None else {root: known[root]} if root in known else {}
+    groups: list[tuple[PlanOptions, list[Path]]] = []
+    for project, seen in chosen.items():
+        options = plan_options(config, project, seen, agents=agents, target=target)
+        if options is None:
+            continue
+        if groups and groups[-1][0] == options:
+            groups[-1][1].append(project)
+        else:
+            groups.append((options, [project]))
+    yield from groups

@@ -1,0 +1,165 @@
+"""What `headroomd learn` found and did, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headroomd.cli.describe import learning_json, rule, support
+from headroomd.cli.output import counted, emit_json, safe, short_path
+from headroomd.errors import HeadroomError
+from headroomd.ledger import Learning, Status
+from headroomd.pipeline import Applied, ProjectPlan, ScanReport
+from headroomd.redact import redact
+from headroomd.writing.plan import Write, diff
+
+__all__ = ["Result", "show", "show_json"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run of `learn`."""
+
+    root: Path | None  # of the one project that was asked for
+    report: ScanReport
+    plans: list[ProjectPlan]
+    applied: list[Applied] | None  # None: a dry run
+
+    @property
+    def writes(self) -> list[Write]:
+        """The changes made, or those that --apply would make."""
+        if self.applied is None:
+            return [write for plan in self.plans for write in plan.writes]
+        return [one.write for one in self.applied if one.write is not None and one.problem is None]
+
+    @property
+    def problems(self) -> list[HeadroomError]:
+        return [*self.report.problems, *self._write_problems()]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something that should have been written was not."""
+        return self.applied is not None and any(self._write_problems())
+
+    def _write_problems(self) -> Iterator[HeadroomError]:
+        for plan in self.plans:
+            yield from plan.problems
+        for one in self.applied or ():
+            if one.problem is not None:
+                yield one.problem
+
+
+def show(result: Result) -> None:
+    """A summary of what was read, a diff for each file, and what each rule in it rests on."""
+    click.echo(_read(result.report))
+    if result.root is not None and not result.plans:
+        click.echo(
+            f"There are no sessions of {short_path(result.root)} yet; `headroomd learn --all` takes every project."
+        )
+    for plan in result.plans:
+        writes = [write for write in result.writes if write.project == plan.project]
+        if writes or result.root is not None:
+            _show_project(plan, writes)
+    click.echo(_conclusion(result))
+
+
+def _show_project(plan: ProjectPlan, writes: list[Write]) -> None:
+    active = [learning for learning in plan.learnings if learning.status is Status.ACTIVE]
+    proposed = sum(learning.status is Status.PROPOSED for learning in plan.learnings)
+    waiting = f", {proposed} more seen too rarely to be believed" if proposed else ""
+    click.secho(f"\n{short_path(plan.project)}: {counted(len(active), 'rule')}{waiting}", bold=True)
+    for write in writes:
+        click.echo()
+        for line in redact(diff(write)).splitlines():
+            click.secho(line, fg=_colour(line))
+    shown = {id_ for write in writes for id_ in write.shown}
+    if shown:
+        click.echo("\nWhat these rules rest on:")
+    for learning in active:
+        if learning.id in shown:
+            click.echo(f"  {learning.id}  {support(learning)}\n              {rule(learning)}")
+    for shadow in plan.shadows:
+        click.echo(f"\nNote: {short_path(shadow.path)}: {safe(shadow.cause)}: {safe(shadow.remedy)}")
+
+
+def _colour(line: str) -> str | None:
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+
+
+def _read(report: ScanReport) -> str:
+    totals = report.totals
+    new = f"{counted(report.read, 'session file')} with something new" if report.read else "nothing new"
+    text = (
+        f"Read {new} in {report.seconds:.1f} s. Known: {counted(totals.sessions, 'session')} in"
+        f" {counted(totals.projects, 'project')}, {counted(totals.calls, 'tool call')}, {totals.failed:,} failed."
+    )
+    left_out = {
+        "session of no known project": totals.unattributed,
+        "session in the home folder": totals.home,
+        "project that is gone": totals.missing,
+        "line not understood": totals.odd + totals.skipped,
+    }
+    counts = [f"{count:,} × {what}" for what, count in left_out.items() if count]
+    return text + (f"\nLeft out: {', '.join(counts)}." if counts else "")
+
+
+def _conclusion(result: Result) -> str:
+    files = counted(len(result.writes), "file")
+    if result.applied is not None:
+        return (
+            f"\nWrote {files}. `headroomd undo` puts back what was there." if result.writes else "\nNothing to write."
+        )
+    if not result.writes:
+        return "\nNothing to write: every block is as it should be."
+    example = next((id_ for write in result.writes for id_ in write.shown), "ID")
+    return (
+        f"\nNothing was written yet. `--apply` writes {files}; `headroomd why {example}` shows the calls behind a rule."
+    )
+
+
+def show_json(result: Result) -> None:
+    report = result.report
+    emit_json(
+        "learn",
+        applied=result.applied is not None,
+        model="none",
+        scan={
+            "files": report.files,
+            "read": report.read,
+            "bytes": report.bytes,
+            "sessions": report.sessions,
+            "calls": report.calls,
+            "failed": report.failed,
+            "odd_lines": report.odd,
+            "repaired_lines": report.repaired,
+            "skipped_lines": report.skipped,
+            "seconds": round(report.seconds, 3),
+        },
+        projects=[_project_json(result, plan) for plan in result.plans],
+        problems=[{"cause": safe(problem.cause), "remedy": safe(problem.remedy)} for problem in result.problems],
+    )
+
+
+def _project_json(result: Result, plan: ProjectPlan) -> dict[str, Any]:
+    return {
+        "path": str(plan.project),
+        "learnings": [_learning_json(plan, learning) for learning in plan.learnings],
+        "changes": [
+            {"path": str(write.path), "agents": write.agent.split(","), "diff": redact(diff(write))}
+            for write in result.writes
+            if write.project == plan.project
+        ],
+        "shadows": [
+            {"path": str(shadow.path), "cause": safe(shadow.cause), "remedy": safe(shadow.remedy)}
+            for shadow in plan.shadows
+        ],
+    }
+
+
+def _learning_json(plan: ProjectPlan, learning: Learning) -> dict[str, Any]:
+    files = [str(draft.path) for draft in plan.drafts if any(learning.id == bullet.id for bullet in draft.bullets)]
+    return {**learning_json(learning), "files": files}
