@@ -20,6 +20,7 @@ from headroomd.ledger.journal import Entry, EntryState, Journal
 from headroomd.ledger.learnings import Learning, Learnings, Status
 
 __all__ = [
+    "Batch",
     "Entry",
     "EntryState",
     "Facts",

@@ -111,7 +111,7 @@ class Facts:
             session = self._session(portion, portion.start, project)
             self._store_calls(session, portion)
             if project is not None:
-                self._store_evidence(session, project, portion.findings.evidence)
+                self._store_evidence(session, project, portion.findings)
         self._store_file(session, portion)
 
     def fail(self, path: str, agent: str, error: str) -> None:
@@ -187,14 +187,8 @@ class Facts:
                    first_at = iif(?7 > 0 AND (first_at = 0 OR ?7 < first_at), ?7, first_at),
                    last_at = max(last_at, ?8)""",
             (
-                portion.agent,
-                start.session,
-                start.parent,
-                start.cwd,
-                portion.root.place,
-                project,
-                portion.first_at,
-                portion.last_at,
+                *(portion.agent, start.session, start.parent, start.cwd, portion.root.place, project),
+                *(portion.first_at, portion.last_at),
             ),
         )
         row = self._db.execute(
@@ -221,30 +215,22 @@ class Facts:
             [(session, stable_hash(key), ok, failed) for key, (ok, failed) in findings.attempts.items()],
         )
 
-    def _store_evidence(self, session: int, project: int, evidence: list[Evidence]) -> None:
-        for found in evidence:
-            cleaned = _clean(found)
-            if cleaned is None:
-                continue
+    def _store_evidence(self, session: int, project: int, findings: Findings) -> None:
+        self._db.executemany("DELETE FROM evidence WHERE id = ?", [(id_,) for id_ in findings.withdrawn])
+        for found in findings.evidence:
             failed_call = stable_hash(found.failed.key)
             # A copied failure belongs to the session that it was counted for, not to the fork that holds the copy.
             counted = self._db.execute("SELECT session FROM calls WHERE key = ?", (failed_call,)).fetchone()
+            cleaned = _clean(found)
+            if cleaned is None:
+                continue
             self._db.execute(
-                "INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    cleaned.id,
-                    project,
-                    counted[0] if counted else session,
-                    cleaned.lesson.section,
-                    cleaned.lesson.subject,
-                    cleaned.lesson.remedy,
-                    cleaned.at,
-                    failed_call,
-                    _json(cleaned.failed),
-                    _json(cleaned.fixed) if cleaned.fixed else None,
-                    cleaned.note,
-                    cleaned.needs_sessions,
-                    cleaned.wasted,
+                    *(cleaned.id, project, counted[0] if counted else session),
+                    *(cleaned.lesson.section, cleaned.lesson.subject, cleaned.lesson.remedy),
+                    *(cleaned.at, failed_call, _json(cleaned.failed), _json(cleaned.fixed) if cleaned.fixed else None),
+                    *(cleaned.note, cleaned.needs_sessions, cleaned.wasted),
                     stable_hash(found.opportunity) if found.opportunity else None,
                     cleaned.agent_specific,
                 ),
@@ -259,15 +245,8 @@ class Facts:
                    agent = ?2, session = ?3, cursor = ?4, state = ?5, error = '',
                    odd = odd * ?9 + ?6, repaired = repaired * ?9 + ?7, skipped = skipped * ?9 + ?8""",
             (
-                portion.path,
-                portion.agent,
-                session,
-                _encode(portion.cursor),
-                portion.state,
-                portion.odd,
-                portion.repaired,
-                portion.skipped,
-                kept,
+                *(portion.path, portion.agent, session, _encode(portion.cursor), portion.state),
+                *(portion.odd, portion.repaired, portion.skipped, kept),
             ),
         )
 

@@ -1,4 +1,4 @@
-"""The journal: every write of a block with the file before and after, so that it can be undone, a crash included."""
+"""The journal: every write of a block with the file before and after, recorded before it is made."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
 class EntryState(StrEnum):
     """What became of a write."""
 
-    BEGUN = "begun"  # about to be made; a crash may have come before or after it
-    DONE = "done"
+    DONE = "done"  # or about to be: an entry precedes its write, so that no crash leaves one that cannot be undone
     UNDONE = "undone"  # put back since, or itself what put something back
 
 
@@ -54,7 +53,7 @@ class Journal:
     def next_run(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM writes").fetchone()[0])
 
-    def begin(
+    def record(
         self,
         run: int,
         path: Path,
@@ -63,39 +62,28 @@ class Journal:
         *,
         project: str,
         agents: tuple[str, ...] = (),
+        state: EntryState = EntryState.DONE,
         block_hash: str = "",
         reason: str = "",
     ) -> int:
         """Say what is about to be written, before it is; returns the entry's id."""
         agents_json = msgspec.json.encode(agents).decode()
         values = (
-            run,
-            self._clock(),
-            EntryState.BEGUN,
-            project,
-            agents_json,
-            str(path),
-            _packed(before),
-            _packed(after),
-            block_hash,
-            reason,
+            *(run, self._clock(), state, project, agents_json, str(path)),
+            *(_packed(before), _packed(after), block_hash, reason),
         )
         with transaction(self._db):
             cursor = self._db.execute("INSERT INTO writes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         return int(cursor.lastrowid or 0)
 
-    def mark(self, entry: int, state: EntryState) -> None:
+    def mark_undone(self, entry: int) -> None:
         with transaction(self._db):
-            self._db.execute("UPDATE writes SET state = ? WHERE id = ?", (state, entry))
+            self._db.execute("UPDATE writes SET state = ? WHERE id = ?", (EntryState.UNDONE, entry))
 
     def drop(self, entry: int) -> None:
-        """Take out what was begun and never made."""
+        """Take out a write that was recorded and then not made."""
         with transaction(self._db):
-            self._db.execute("DELETE FROM writes WHERE id = ? AND state = ?", (entry, EntryState.BEGUN))
-
-    def begun(self) -> list[Entry]:
-        """Writes that a crash left open, oldest first."""
-        return self._entries("WHERE state = 'begun' ORDER BY id")
+            self._db.execute("DELETE FROM writes WHERE id = ?", (entry,))
 
     def last_run(self) -> list[Entry]:
         """What the latest run that has anything left to undo wrote, newest first."""

@@ -195,24 +195,11 @@ class Learnings:
             "INSERT OR REPLACE INTO learnings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    learning.id,
-                    number,
-                    learning.lesson.section,
-                    learning.lesson.subject,
-                    learning.lesson.remedy,
-                    learning.status,
-                    learning.reason,
-                    learning.sessions,
-                    learning.calls,
+                    *(learning.id, number, learning.lesson.section, learning.lesson.subject, learning.lesson.remedy),
+                    *(learning.status, learning.reason, learning.sessions, learning.calls),
                     msgspec.json.encode(learning.agents).decode(),
-                    learning.first_seen,
-                    learning.last_seen,
-                    learning.wasted,
-                    learning.note,
-                    learning.agent_specific,
-                    learning.origin,
-                    learning.pinned,
-                    learning.wording,
+                    *(learning.first_seen, learning.last_seen, learning.wasted, learning.note),
+                    *(learning.agent_specific, learning.origin, learning.pinned, learning.wording),
                 )
                 for learning in learnings
             ],

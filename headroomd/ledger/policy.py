@@ -5,7 +5,7 @@ In doubt a lesson is not believed: a wrong rule costs every future session.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -89,7 +89,6 @@ def _judge_alone(lesson: Lesson, group: list[Support], tries: Mapping[int, Seque
         found, missed = sum(tried.ok for tried in chances), sum(tried.failed for tried in chances)
         if chances and missed <= found:
             reason = f"searches there find something more often than not ({found} of {found + missed})"
-    newest = max(group, key=lambda support: support.at)
     return Judgement(
         lesson=lesson,
         reason=reason,
@@ -97,11 +96,18 @@ def _judge_alone(lesson: Lesson, group: list[Support], tries: Mapping[int, Seque
         calls=len({support.call for support in group}),
         agents=tuple(sorted({support.agent for support in group})),
         first_seen=min(support.at for support in group),
-        last_seen=newest.at,
+        last_seen=max(support.at for support in group),
         wasted=sum({support.call: support.wasted for support in group}.values()),
-        note=newest.note,
+        note=_usual_note(group),
         agent_specific=all(support.agent_specific for support in group),
     )
+
+
+def _usual_note(group: list[Support]) -> str:
+    """The most frequent note, the earliest of several: it stands in the block, which should not change with every
+    new sighting."""
+    notes = Counter(support.note for support in sorted(group, key=lambda support: support.at) if support.note)
+    return max(notes, key=lambda note: notes[note], default="")
 
 
 def _since_approval(refusals: list[Support], tries: Sequence[Tries]) -> list[Support]:

@@ -106,7 +106,7 @@ CREATE TABLE writes (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,               -- the writes of one `apply` share it
     at REAL NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('begun', 'done', 'undone')),
+    state TEXT NOT NULL CHECK (state IN ('done', 'undone')),
     project TEXT NOT NULL,
     agents TEXT NOT NULL,               -- JSON list of those that load the file
     path TEXT NOT NULL,

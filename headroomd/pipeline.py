@@ -1,0 +1,277 @@
+"""The spine: session files become facts, facts become learnings, learnings become blocks in the files agents load.
+
+    scan   session files ─► facts         read what is new, correlate it, store it      intake, correlation, ledger
+    plan   facts ─► learnings ─► drafts   judge the evidence, check it on the disk      ledger, truth, blocks
+    apply  drafts ─► files                journal each write, then swap the file        writing
+    undo   files ◄─ journal               put back what was there before
+
+Each step can be run alone and again: doing one twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from headroomd.agents.base import Environment, Shadow
+from headroomd.agents.registry import Plugins
+from headroomd.blocks import Draft, PlanOptions, make_drafts, shadows_of
+from headroomd.errors import HeadroomError, TargetError
+from headroomd.intake import own_folders
+from headroomd.ledger import Entry, EntryState, Learning, Ledger, Status
+from headroomd.projects import ProjectFinder
+from headroomd.scanning import Scanner, ScanReport
+from headroomd.truth import Truth
+from headroomd.writing import files
+from headroomd.writing.block import find_block, put_block
+from headroomd.writing.plan import Write, plan_write
+
+__all__ = ["Applied", "PlanOptions", "ProjectPlan", "ScanReport", "Undone", "apply", "plan", "scan", "undo"]
+
+_TRIES: Final = 3  # at a file that somebody else is writing at the same time
+Progress = Callable[[int, int], None]
+
+
+class ProjectPlan(Struct, frozen=True):
+    """What would be written for one project, and why."""
+
+    project: Path
+    learnings: list[Learning]  # all of them, best first
+    drafts: list[Draft]
+    writes: list[Write]  # what the drafts would change now
+    problems: list[HeadroomError]
+    shadows: list[Shadow]  # why an agent may not see what is written
+
+
+class Applied(Struct, frozen=True):
+    """What became of one draft that changed a file or failed to."""
+
+    draft: Draft
+    write: Write | None
+    problem: TargetError | None = None
+
+
+class Undone(Struct, frozen=True):
+    """What became of one write that was to be undone."""
+
+    path: Path
+    outcome: str  # for people; "" where there is a problem
+    problem: TargetError | None = None
+
+
+def scan(
+    ledger: Ledger,
+    plugins: Plugins,
+    env: Environment,
+    *,
+    agents: Sequence[str] | None = None,
+    main_only: bool = False,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> ScanReport:
+    """Read what is new in the session files of `agents` (default: all) and store what it teaches.
+
+    A file or a plugin that cannot be read is named in the report and costs nothing else. `on_progress` is told bytes
+    done and bytes to do. Raises LedgerError.
+    """
+    began = time.monotonic()
+    report = ScanReport(problems=list(plugins.broken))
+    chosen = [plugin for name, plugin in plugins.plugins.items() if agents is None or name in agents]
+    private = [folder for plugin in chosen for folder in own_folders(plugin, env)]
+    scanner = Scanner(ledger, env, ProjectFinder(env.home, private), report)
+    scanner.readmit()
+    jobs = [job for plugin in chosen for job in scanner.jobs(plugin, main_only=main_only)]
+    jobs.sort(key=lambda job: (job.mtime_ns, job.path))  # a session is older than its forks
+    done, total = 0, sum(job.size for job in jobs)
+    report.read = len(jobs)
+    for job in scanner.run(jobs, workers):
+        done += job.size
+        if on_progress is not None:
+            on_progress(done, total)
+    report.totals = ledger.facts.totals()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def plan(
+    ledger: Ledger, projects: Iterable[Path], plugins: Plugins, env: Environment, options: PlanOptions
+) -> list[ProjectPlan]:
+    """What blocks the `projects` should hold, by their evidence and by what is on the disk now.
+
+    Projects that are gone are left out. Writes no file; the ledger takes down what changed about its learnings.
+    Raises LedgerError.
+    """
+    agents_of = {facts.path: facts.agents for facts in ledger.facts.projects()}
+    return [
+        _plan_project(ledger, project, options.agents or agents_of.get(str(project), ()), plugins, env, options)
+        for project in projects
+        if project.is_dir()
+    ]
+
+
+def apply(ledger: Ledger, plans: Iterable[ProjectPlan], reason: str = "learn") -> list[Applied]:
+    """Put every draft in its place; returns one entry for each file that was changed or could not be.
+
+    Files are read again, so that it does not matter how old a plan is. A file that cannot be written costs only
+    itself. Raises LedgerError.
+    """
+    run = ledger.journal.next_run()
+    drafts = [draft for planned in plans for draft in planned.drafts]
+    return [applied for draft in drafts if (applied := _apply_draft(ledger, draft, run, reason)) is not None]
+
+
+def undo(ledger: Ledger, path: Path | None = None) -> list[Undone]:
+    """Put back what stood in a file (or in the files of the project at `path`) before its last write.
+
+    Without a path: in all files of the last `apply` that was not undone yet; so calling it again goes a step further
+    back. Where the rest of a file was changed since, only the block is put back. Raises LedgerError.
+    """
+    journal = ledger.journal
+    while entries := journal.last_run() if path is None else journal.last_of(path):
+        undone = [result for entry in entries if (result := _undo_entry(ledger, entry)) is not None]
+        if undone:
+            return undone
+    return []
+
+
+def _plan_project(
+    ledger: Ledger,
+    project: Path,
+    agents: Sequence[str],
+    plugins: Plugins,
+    env: Environment,
+    options: PlanOptions,
+) -> ProjectPlan:
+    chosen = [plugins.plugins[name] for name in agents if name in plugins.plugins]
+    truth = Truth(project)
+    learnings = ledger.learnings.refresh(str(project), truth.check)
+    active = [learning for learning in learnings if learning.status is Status.ACTIVE]
+    planned = ProjectPlan(project, learnings, [], [], [], [])
+    drafts, problems = make_drafts(project, active, chosen, env, options, truth)
+    planned.problems.extend(problems)
+    for draft in drafts:
+        try:
+            write = _write_of(ledger, draft)[1]
+        except TargetError as error:
+            planned.problems.append(error)
+            continue
+        planned.drafts.append(draft)
+        if write is not None:
+            planned.writes.append(write)
+    for plugin in chosen:
+        if any(plugin.name in draft.agents and draft.bullets for draft in planned.drafts):
+            planned.shadows.extend(shadows_of(plugin, project, env))
+    return planned
+
+
+def _write_of(ledger: Ledger, draft: Draft, reason: str = "") -> tuple[files.Snapshot, Write | None]:
+    """The file as it is now, and what the draft changes in it. Raises TargetError."""
+    snapshot = files.read(draft.path, draft.project, *draft.roots)
+    if not draft.bullets and not ledger.journal.has_written(draft.path):
+        return snapshot, None  # a block that came with the repository is somebody else's
+    return snapshot, plan_write(
+        snapshot,
+        draft.bullets,
+        draft.limit,
+        draft.pointer,
+        project=draft.project,
+        agent=",".join(draft.agents),
+        reason=reason,
+    )
+
+
+def _apply_draft(ledger: Ledger, draft: Draft, run: int, reason: str) -> Applied | None:
+    write = None
+    for attempt in range(_TRIES):
+        try:
+            snapshot, write = _write_of(ledger, draft, reason)
+            if write is None:
+                return None
+            _swap(ledger, snapshot, write, draft, run)
+        except files.ChangedError as error:
+            if attempt == _TRIES - 1:
+                return Applied(draft, write, error)
+        except TargetError as error:
+            return Applied(draft, write, error)
+        else:
+            return Applied(draft, write)
+    raise AssertionError("unreachable")
+
+
+def _swap(ledger: Ledger, snapshot: files.Snapshot, write: Write, draft: Draft, run: int) -> None:
+    """The journal first: a write that a crash kept from being made does no harm there, one that is missing does."""
+    entry = ledger.journal.record(
+        run,
+        write.path,
+        write.undone,
+        write.result,
+        project=str(write.project),
+        agents=draft.agents,
+        block_hash=_hash(_block(write.after)),
+        reason=write.reason,
+    )
+    try:
+        files.swap(snapshot, write.result, make_parents=bool(draft.roots))
+    except TargetError:
+        ledger.journal.drop(entry)
+        raise
+
+
+def _undo_entry(ledger: Ledger, entry: Entry) -> Undone | None:
+    """Undo one write; None where there is nothing to do (it was never made, or somebody has undone it already)."""
+    path = Path(entry.path)
+    try:
+        snapshot = files.read(path, Path(entry.project), path.parent)
+        current = snapshot.data if snapshot.existed else None
+        data, outcome = _before(entry, current)
+        if data != current:
+            run = ledger.journal.next_run()
+            kept = ledger.journal.record(
+                run,
+                path,
+                current,
+                data,
+                project=entry.project,
+                agents=entry.agents,
+                state=EntryState.UNDONE,
+                reason=f"undo of write {entry.id}",
+            )
+            try:
+                files.swap(snapshot, data)
+            except TargetError:
+                ledger.journal.drop(kept)
+                raise
+    except TargetError as error:
+        return Undone(path, "", error)
+    ledger.journal.mark_undone(entry.id)
+    return Undone(path, outcome) if outcome else None
+
+
+def _before(entry: Entry, current: bytes | None) -> tuple[bytes | None, str]:
+    """What to put in the place of `current`, and how to call that. Raises TargetError for broken markers."""
+    if current == entry.before:
+        return current, ""
+    if current == entry.after:
+        return entry.before, "put back" if entry.before is not None else "removed: it did not exist before"
+    if current is None:
+        return None, "left alone: it was deleted since"
+    data = put_block(current, _block(entry.before or b"").decode("utf-8", "replace").replace("\r\n", "\n"))
+    if not data and entry.before is None:
+        return None, "removed: it held nothing but the block"
+    if data == current:
+        return current, ""
+    return data, "only the block was put back: the file was changed since"
+
+
+def _block(data: bytes) -> bytes:
+    span = find_block(data)
+    return data[span.start : span.end] if span else b""
+
+
+def _hash(block: bytes) -> str:
+    return hashlib.blake2b(block, digest_size=16).hexdigest()
