@@ -212,8 +212,8 @@ _PLAIN_OPENING: Final = re.compile(rb'"(?:<untrusted_context>\\n)?Output: [^\s\\
 _STOPPED: Final = re.compile(r"(?:<untrusted_context>\n)?Command was (automatically cancelled|cancelled by user)")
 _BLOCKED: Final = "Command injection detected: "
 _CUT_READ: Final = re.compile(
-    rb'"(?:\\n)?((?:IMPORTANT: The file content has been truncated\.|\[File content truncated: )'
-    rb'[^\\"]*(?:\\n[^\\"]+){0,2})'
+    rb'"(?:\\n)?(IMPORTANT: The file content has been truncated\.[^\\"]*(?:\\n[^\\"]+){0,2}'
+    rb'|\[File content truncated: [^\\"\]]*\])'
 )
 """What read_file says before a text that it cut, in JSON: such texts are too long to be decoded for nothing."""
 
