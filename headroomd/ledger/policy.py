@@ -79,7 +79,7 @@ def _judge_alone(lesson: Lesson, group: list[Support], tries: Mapping[int, Seque
         tried for key in {support.opportunity for support in group} if key is not None for tried in tries.get(key, ())
     ]
     counted = _since_approval(group, chances) if lesson.section is Section.PERMISSIONS else group
-    sessions = len({support.session for support in counted})
+    sessions = _independent_sessions(counted)
     needed = min(support.needs_sessions for support in group)
     if lesson.section is Section.PERMISSIONS:
         needed = max(needed, 2)
@@ -101,6 +101,14 @@ def _judge_alone(lesson: Lesson, group: list[Support], tries: Mapping[int, Seque
         note=_usual_note(group),
         agent_specific=all(support.agent_specific for support in group),
     )
+
+
+def _independent_sessions(group: Iterable[Support]) -> int:
+    """The most sessions of any one agent: one task tried in several agents is not several people's experience."""
+    by_agent: dict[str, set[int]] = defaultdict(set)
+    for support in group:
+        by_agent[support.agent].add(support.session)
+    return max(map(len, by_agent.values()), default=0)
 
 
 def _usual_note(group: list[Support]) -> str:

@@ -183,7 +183,8 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 
 def _check_folder(path: Path, folder: Path) -> None:
-    if not folder.stat().st_mode & 0o222:
+    # Unlike a file's, a folder's write permission is often lost without meaning it (a copied tree): ask the system.
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise TargetError(
             f"the folder of {path} is read-only", "make it writable (chmod u+w), or leave the project out"
         )
