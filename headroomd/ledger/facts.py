@@ -1,12 +1,14 @@
 """Facts: what was read from session files, each counted once however often agents copied it.
 
-Whatever is stored here came out of a session and passes through `_clean`: nothing secret reaches the database.
+Text that came out of a session is stored by `_evidence_row` and `fail` only, which redact it: nothing secret reaches
+the database.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -17,11 +19,12 @@ from headroomd.correlation.correlator import Findings
 from headroomd.ledger.db import Connection
 from headroomd.model import CallRef, Evidence, Lesson, SessionStart
 from headroomd.projects import Place, ProjectRoot
-from headroomd.redact import redact
+from headroomd.redact import holds_secret, redact
 
 __all__ = ["Facts", "Portion", "ProjectFacts", "Totals", "stable_hash"]
 
 _encode = msgspec.msgpack.encode
+_redact = lru_cache(maxsize=1024)(redact)  # the same commands fail with the same words again and again
 _decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
 _LONGEST_ERROR: Final = 300  # characters
 
@@ -98,9 +101,7 @@ class Facts:
 
     def known(self, keys: Collection[int]) -> set[int]:
         """Those of `keys` that were counted before."""
-        rows = self._db.execute(
-            "SELECT key FROM calls WHERE key IN (SELECT value FROM json_each(?))", (msgspec.json.encode(keys).decode(),)
-        )
+        rows = self._db.execute("SELECT key FROM calls WHERE key IN (SELECT value FROM json_each(?))", (_json(keys),))
         return {key for (key,) in rows}
 
     def store(self, portion: Portion) -> None:
@@ -217,24 +218,24 @@ class Facts:
 
     def _store_evidence(self, session: int, project: int, findings: Findings) -> None:
         self._db.executemany("DELETE FROM evidence WHERE id = ?", [(id_,) for id_ in findings.withdrawn])
-        for found in findings.evidence:
-            failed_call = stable_hash(found.failed.key)
-            # A copied failure belongs to the session that it was counted for, not to the fork that holds the copy.
-            counted = self._db.execute("SELECT session FROM calls WHERE key = ?", (failed_call,)).fetchone()
-            cleaned = _clean(found)
-            if cleaned is None:
-                continue
+        found = [(stable_hash(evidence.failed.key), evidence) for evidence in findings.evidence]
+        if not found:
+            return
+        # A copied failure belongs to the session that it was counted for, not to the fork that holds the copy.
+        counted = dict(
             self._db.execute(
-                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(cleaned.id, project, counted[0] if counted else session),
-                    *(cleaned.lesson.section, cleaned.lesson.subject, cleaned.lesson.remedy),
-                    *(cleaned.at, failed_call, _json(cleaned.failed), _json(cleaned.fixed) if cleaned.fixed else None),
-                    *(cleaned.note, cleaned.needs_sessions, cleaned.wasted),
-                    stable_hash(found.opportunity) if found.opportunity else None,
-                    cleaned.agent_specific,
-                ),
+                "SELECT key, session FROM calls WHERE key IN (SELECT value FROM json_each(?))",
+                (_json([call for call, _ in found]),),
             )
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO evidence VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                _evidence_row(evidence, project, counted.get(call, session), call)
+                for call, evidence in found
+                if not _holds_secret(evidence.lesson)
+            ],
+        )
 
     def _store_file(self, session: int | None, portion: Portion) -> None:
         kept = 0 if portion.fresh else 1
@@ -251,22 +252,26 @@ class Facts:
         )
 
 
-def _clean(evidence: Evidence) -> Evidence | None:
-    """`evidence` with every text redacted; None where the lesson itself holds a secret: no rule may rest on one."""
-    lesson = Lesson(evidence.lesson.section, redact(evidence.lesson.subject), redact(evidence.lesson.remedy))
-    if lesson != evidence.lesson:
-        return None
-    return msgspec.structs.replace(
-        evidence,
-        failed=_clean_call(evidence.failed),
-        fixed=_clean_call(evidence.fixed) if evidence.fixed else None,
-        note=redact(evidence.note),
+@lru_cache(maxsize=1024)
+def _holds_secret(lesson: Lesson) -> bool:
+    """Whether the lesson itself is secret: no rule may rest on that, so its evidence is not kept."""
+    return holds_secret(lesson.subject) or holds_secret(lesson.remedy)
+
+
+def _evidence_row(evidence: Evidence, project: int, session: int, failed_call: int) -> tuple[object, ...]:
+    lesson = evidence.lesson
+    return (
+        *(evidence.id, project, session, lesson.section, lesson.subject, lesson.remedy, evidence.at, failed_call),
+        *(_redacted_call(evidence.failed), _redacted_call(evidence.fixed) if evidence.fixed else None),
+        *(_redact(evidence.note), evidence.needs_sessions, evidence.wasted),
+        stable_hash(evidence.opportunity) if evidence.opportunity else None,
+        evidence.agent_specific,
     )
 
 
-def _clean_call(call: CallRef) -> CallRef:
-    return CallRef(call.key, call.at, redact(call.text), redact(call.answer))
+def _redacted_call(call: CallRef) -> str:
+    return _json(CallRef(call.key, call.at, _redact(call.text), _redact(call.answer)))
 
 
-def _json(call: CallRef) -> str:
-    return msgspec.json.encode(call).decode()
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -20,8 +20,8 @@ __all__ = ["Learning", "Learnings", "Status", "learning_id"]
 _decode_call = msgspec.json.Decoder(CallRef).decode
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
 _COLUMNS: Final = (
-    "id, path, section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen, wasted,"
-    " note, agent_specific, origin, pinned, wording"
+    "learnings.id, path, section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen,"
+    " wasted, note, agent_specific, origin, pinned, wording"
 )
 
 

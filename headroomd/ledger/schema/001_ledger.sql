@@ -61,7 +61,8 @@ CREATE TABLE attempts (
 ) WITHOUT ROWID;
 
 CREATE TABLE evidence (
-    id TEXT PRIMARY KEY,                -- the same for the same calls and lesson
+    number INTEGER PRIMARY KEY,         -- rows are appended: in the order of their ids they would be all over the file
+    id TEXT NOT NULL UNIQUE,            -- the same for the same calls and lesson
     project INTEGER NOT NULL REFERENCES projects (id),
     session INTEGER NOT NULL REFERENCES sessions (id),  -- the one that the failed call counts for
     section TEXT NOT NULL,
@@ -76,8 +77,8 @@ CREATE TABLE evidence (
     wasted INTEGER NOT NULL,            -- characters
     opportunity INTEGER,                -- key in attempts, or NULL
     agent_specific INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX evidence_of_lesson ON evidence (project, section, subject, remedy);
+);
+CREATE INDEX evidence_of_project ON evidence (project);
 
 CREATE TABLE learnings (
     id TEXT PRIMARY KEY,                -- short hash of project and lesson: what people type
