@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from headroomd.correlation.commands import can_teach, relate
+from headroomd.correlation.commands import can_teach, is_plain, relate
 from headroomd.correlation.kinds import Cause
 from headroomd.correlation.operations import Invocation, Meaning, command_key
 from headroomd.correlation.programs import (
@@ -30,7 +30,6 @@ __all__ = ["CommandLessons"]
 _WINDOW: Final = 20  # calls
 _OPEN: Final = 8
 _CANDIDATES: Final = 3
-_SIMPLE: Final = re.compile(r"[\w@%+=:,./-]{1,40}")
 _NEVER_PREPARED: Final = frozenset(
     {FailureKind.TEST_FAILURE, FailureKind.SYNTAX, FailureKind.TIMEOUT, FailureKind.PERMISSION, FailureKind.TOO_LARGE}
 )
@@ -92,7 +91,7 @@ class CommandLessons(Struct):
         if meaning.edits or meaning.adds_package:
             self.open.clear()
             return
-        candidates = [command for command in meaning.proven if _may_prepare(command)]
+        candidates = [command for command in meaning.proven + meaning.started if _may_prepare(command)]
         for broken in self.open:
             broken.installed = broken.installed or meaning.installs
             broken.between = (broken.between + candidates)[-_CANDIDATES:]
@@ -162,9 +161,9 @@ def _may_prepare(command: Invocation) -> bool:
 def _runnable(command: Invocation, folder: str | None) -> str:
     """The command as it can be run again: whole if it is short and plain, else program and verb."""
     words = command.argv
-    if len(words) > 6 or not all(_SIMPLE.fullmatch(word) for word in words):
+    if len(words) > 6 or not is_plain(words):
         words = words[: head_length(words)]
-    if not all(_SIMPLE.fullmatch(word) for word in words):
+    if not is_plain(words):
         return ""
     text = " ".join(words)
     return text if command.folder in (folder, None) else f"cd {command.folder} && {text}"

@@ -1,192 +1,249 @@
 """How a command that failed and one that passed belong together, and what the pair teaches.
 
-Two commands are compared word by word, never by name: what they share says that they mean the same, what differs is
-the lesson. Pairs that differ in more than one way, or whose difference goes round a check, teach nothing.
+Two commands are compared word by word, hardly ever by name: what they share says that they mean the same, what differs
+is the lesson. Pairs that differ in ways that are not understood, or whose difference goes round a check, teach nothing.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headroomd.correlation.kinds import Cause
-from headroomd.correlation.operations import Invocation, command_key
-from headroomd.correlation.places import words
+from headroomd.correlation.operations import Invocation
+from headroomd.correlation.places import is_generated, words
 from headroomd.correlation.programs import (
+    GENERAL,
+    INSTALLING_VERBS,
+    LOOKING_VERBS,
     PLAIN_UTILITIES,
+    RUNNING_VERBS,
     VIEWERS,
     bare_word,
     head_length,
     interchangeable,
+    is_install,
     is_interpreter,
+    is_slip,
 )
 from headroomd.model import FailureKind, Lesson, Section
 from headroomd.shell import basename
 
-__all__ = ["Relation", "can_teach", "phrase", "relate"]
+__all__ = ["Relation", "can_teach", "is_plain", "relate"]
 
 
 class Relation(Struct, frozen=True):
-    """What a failed and a passed command teach together."""
+    """What a failed and a passed command teach together, and how many sessions must show it."""
 
     lesson: Lesson
     needs_sessions: int
 
 
 _NAMED_KINDS: Final = frozenset({FailureKind.COMMAND_NOT_FOUND, FailureKind.MODULE_NOT_FOUND})
-_TEACHING_KINDS: Final = _NAMED_KINDS | {FailureKind.FILE_NOT_FOUND, FailureKind.NOT_A_REPOSITORY, FailureKind.OTHER}
+_TEACHING_KINDS: Final = _NAMED_KINDS | {
+    FailureKind.FILE_NOT_FOUND,
+    FailureKind.NOT_A_REPOSITORY,
+    FailureKind.OTHER,
+}
 
+# Options that switch a check off, force, or only choose what is done: adding them makes a command pass without
+# mending anything.
 _GOES_ROUND: Final = re.compile(
-    r"-{1,2}(?:no-|non?-?verify|skip|ignore|force|insecure|allow|unsafe|bypass|disable|legacy|yolo|trust|without|exclude|dangerously"
-    r"|break-system|privileged|fix|overwrite|accept|admin|root|suppress|quiet|silent|continue-on|keep-going|passwithnotests)",
+    r"--?(?:no-|no?-?verify|skip|ignore|force|insecure|allow|unsafe|bypass|disable|legacy|trust|without|exclude|danger"
+    r"|break-system|privileged|fix|overwrite|accept|admin|root|suppress|quiet|silent|continue|keep-going|passwithno)",
     re.IGNORECASE,
 )
 _SELECTS: Final = re.compile(
-    r"-{1,2}(?:filter|only|grep|match|pattern|testnamepattern|tests?|run|dry-?run|list|help|version|watch|include|select|target"
-    r"|package|project|suite|bail|exitfirst|maxfail|fail-?fast|last-failed|lf|ff|collect-only|verbose|stacktrace|debug|info)\b",
+    r"--?(?:filter|only|grep|match|pattern|testnamepattern|tests?|run|dry-?run|list|help|version|watch|include|select"
+    r"|target|package|project|suite|bail|exitfirst|maxfail|fail-?fast|last-failed|collect-only|verbose|stacktrace"
+    r"|debug|info)\b",
     re.IGNORECASE,
 )
-_SHORT: Final = re.compile(r"-[A-Za-z]{1,3}\d*")
+_HARMLESS_SHORT: Final = frozenset({"-y", "-n"})
 _BYPASS_NAME: Final = re.compile(
-    r"SKIP|NO_|DISABLE|FORCE|UNSAFE|INSECURE|ALLOW|IGNORE|REJECT|HUSKY|BYPASS|^PATH$|VERIFY|TRUST"
+    r"SKIP|NO_|DISABLE|FORCE|UNSAFE|INSECURE|ALLOW|IGNORE|REJECT|HUSKY|BYPASS|VERIFY|TRUST|^PATH$"
 )
-_SIMPLE: Final = re.compile(r"[\w@%+=:,./-]{1,60}")
+_PLAIN: Final = re.compile(r"[\w@%+=:,./-]{1,60}")
+_COMMON_WORDS: Final = words("run exec bin usr local node modules env the all dev")
 
 
-def can_teach(cause: Cause, invocation: Invocation) -> bool:
+def is_plain(argv: tuple[str, ...]) -> bool:
+    """Whether every word can stand in a rule as it is: no quoting, no expansion, no free text."""
+    return all(_PLAIN.fullmatch(word) for word in argv)
+
+
+def can_teach(cause: Cause, command: Invocation) -> bool:
     """Whether a failure may start a lesson on how its command must be run.
 
-    Red tests, broken code, networks and time limits are the work itself or the weather; a program that only looks is
-    answered, not mended.
+    Red tests, broken code, networks and time limits are the work itself or the weather; a program that only looks has
+    been answered; git's ways are known to every agent.
     """
-    program = basename(invocation.argv[0])
-    if cause.kind not in _TEACHING_KINDS or invocation.raised or program in VIEWERS or program == "git":
+    program = basename(command.argv[0])
+    if cause.kind not in _TEACHING_KINDS or command.raised or program in VIEWERS or program == "git":
         return False
     return cause.kind in _NAMED_KINDS or not cause.in_code
 
 
 def relate(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
     """What follows from `failed` having failed for `cause` and `passed` having passed; None for nothing."""
-    if passed.raised or failed == passed or basename(passed.argv[0]) in VIEWERS:
+    program = basename(passed.argv[0])
+    if passed.raised or failed.stdin != passed.stdin or program in VIEWERS or program == "git":
         return None
-    if failed.stdin != passed.stdin:
+    if is_install(passed.argv) and not is_install(failed.argv):
         return None
-    moved = failed.folder != passed.folder
+    relation = _relate(failed, passed, cause)
+    if relation is None or not relation.lesson.subject or relation.lesson.subject == relation.lesson.remedy:
+        return None
+    return relation
+
+
+def _relate(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
+    if failed.folder is None or passed.folder is None:
+        return None
     added = tuple(name for name in passed.variables if name not in failed.variables)
-    if failed.argv == passed.argv:
-        return _same_words(failed, passed, cause, moved, added)
-    if moved or added or failed.folder is None:
+    moved = failed.folder != passed.folder
+    if failed.argv != passed.argv:
+        if added or passed.activation != failed.activation:
+            return None
+        relation = _other_words(failed, passed, cause)
+        return _moved_too(relation, passed.folder) if moved else relation
+    if passed.activation and not failed.activation and not added:
+        return _activated(failed, passed, cause, moved)
+    if added:
+        return None if moved else _with_variables(failed, added)
+    return _elsewhere(failed, passed, cause) if moved else None
+
+
+def _activated(failed: Invocation, passed: Invocation, cause: Cause, moved: bool) -> Relation | None:
+    """`source .venv/bin/activate` in front of the command that failed."""
+    said = failed.argv[:1] if _whole_program(failed.argv, cause) else failed.argv[: head_length(failed.argv)]
+    relation = _lesson(Section.ENVIRONMENT, said, (*said,), 1 if cause.kind in _NAMED_KINDS else 2)
+    if relation is None:
         return None
-    return _other_words(failed, passed, cause)
+    chain = f"{passed.activation} && " + (f"cd {passed.folder} && " if moved and passed.folder != "." else "")
+    return _reworded(relation, chain + relation.lesson.remedy, 2 if moved else relation.needs_sessions)
 
 
-def _same_words(
-    failed: Invocation, passed: Invocation, cause: Cause, moved: bool, added: tuple[str, ...]
-) -> Relation | None:
-    if passed.activation and not failed.activation and not moved:
-        program = failed.argv[0]
-        return _relation(
-            Section.ENVIRONMENT, program, f"{passed.activation} && {program}", 1 if cause.kind in _NAMED_KINDS else 2
-        )
-    if moved and not added:
-        return _folder(failed, passed, cause)
-    if added and not moved and not any(_BYPASS_NAME.search(name) for name in added):
-        words = phrase(failed.argv)
-        return _relation(Section.COMMANDS, words, " ".join(f"{name}=…" for name in added) + f" {words}", 2)
-    return None
-
-
-def _folder(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
-    if failed.folder is None or passed.folder is None or cause.kind is FailureKind.COMMAND_NOT_FOUND:
+def _with_variables(failed: Invocation, added: tuple[str, ...]) -> Relation | None:
+    if any(_BYPASS_NAME.search(name) for name in added):
         return None
-    words = phrase(failed.argv)
+    head = failed.argv[: head_length(failed.argv)]
+    return _lesson(Section.COMMANDS, head, (*(f"{name}=…" for name in added), *head), 2, checked=head)
+
+
+def _elsewhere(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
+    """The same command in another folder."""
+    if cause.kind is FailureKind.COMMAND_NOT_FOUND and "/" not in failed.argv[0]:
+        return None  # a program is found or not wherever one stands
+    head = failed.argv[: head_length(failed.argv)]
     if passed.folder == ".":
-        return _relation(Section.COMMANDS, f"cd {failed.folder} && {words}", f"{words} # from the repo root", 2)
-    if failed.folder.endswith(f"{passed.folder}/{passed.folder}"):
-        return None  # changed twice into the same folder: a slip
-    strong = cause.absence or cause.kind in _NAMED_KINDS
-    return _relation(
-        Section.COMMANDS, words, f"cd {passed.folder} && {words}", 1 if strong and failed.folder == "." else 2
+        relation = _lesson(Section.COMMANDS, ("cd", str(failed.folder), "&&", *head), (*head, "#"), 2, checked=head)
+        return _reworded(relation, f"{' '.join(head)} # from the repo root", 2) if relation else None
+    if posixpath.join(str(passed.folder), str(passed.folder)) == failed.folder:
+        return None  # changed into the same folder twice: a slip
+    strong = _strong(cause) and failed.folder == "."
+    relation = _lesson(Section.COMMANDS, head, (*head, "&"), 1 if strong else 2, checked=head)
+    return _moved_too(relation, str(passed.folder), needs=1 if strong else 2, remedy=" ".join(head))
+
+
+def _moved_too(relation: Relation | None, folder: str, needs: int = 2, remedy: str = "") -> Relation | None:
+    """The same lesson with `cd folder &&` in front of its remedy."""
+    if relation is None or folder == "." or not _PLAIN.fullmatch(folder) or "&&" in relation.lesson.remedy:
+        return None
+    lesson = structs.replace(relation.lesson, section=Section.COMMANDS)
+    return _reworded(
+        Relation(lesson, needs), f"cd {folder} && {remedy or lesson.remedy}", max(needs, relation.needs_sessions)
     )
+
+
+def _reworded(relation: Relation, remedy: str, needs: int) -> Relation:
+    return Relation(structs.replace(relation.lesson, remedy=remedy), needs)
 
 
 def _other_words(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
     old, new = failed.argv, passed.argv
     if len(new) > len(old) and new[-len(old) :] == old:
-        return _wrapper(old, new[: -len(old)], cause)
+        return _wrapped(old, new[: -len(old)], cause)
     if flags := _added_flags(old, new):
         return _flagged(old, new, flags)
-    return _substitution(old, new, cause)
-
-
-def _wrapper(old: tuple[str, ...], prefix: tuple[str, ...], cause: Cause) -> Relation | None:
-    """`bundle exec` + the command that failed."""
-    if len(prefix) > 6 or not all(_SIMPLE.fullmatch(word) for word in prefix) or basename(prefix[0]) in PLAIN_UTILITIES:
-        return None
-    if any(_GOES_ROUND.match(word) for word in prefix):
-        return None
-    words = (old[0],) if _whole_program(old, cause) else old[: head_length(old)]
-    return _relation(Section.ENVIRONMENT, " ".join(words), " ".join(prefix + words), 1 if _strong(cause) else 2)
-
-
-def _substitution(old: tuple[str, ...], new: tuple[str, ...], cause: Cause) -> Relation | None:
-    """Another program in front of the same arguments."""
     common = _common_suffix(old, new)
     old_head, new_head = old[: len(old) - common], new[: len(new) - common]
     if old_head[-1].startswith("-") and common:  # `python -m` + pytest: the option belongs to what follows
-        old_head, new_head, common = (*old_head, old[-common]), (*new_head, new[-common]), common - 1
-    if len(old_head) > 3 or len(new_head) > 4 or not all(_SIMPLE.fullmatch(word) for word in old_head + new_head):
+        old_head, new_head = (*old_head, old[-common]), (*new_head, new[-common])
+    if len(old_head) > 3 or len(new_head) > 4 or any(map(_evades, new_head)):
         return None
-    if any(_GOES_ROUND.match(word) or _SELECTS.match(word) for word in new_head):
-        return None
-    missing = cause.kind is FailureKind.COMMAND_NOT_FOUND and _is_missing(old[0], cause)
-    if _same_program(old_head[0], new_head[0]):
-        return _same_program_relation(old_head, new_head, old[len(old_head) :], cause)
-    if not _related(old_head, new_head):
-        unrelated_stand_in = missing and len(old_head) == len(new_head) == 1 and common >= 1
-        if not unrelated_stand_in:
-            return None
-        return _relation(Section.ENVIRONMENT, old_head[0], new_head[0], 2)
-    needs = 1 if _strong(cause) and not _slip(old_head[0], new_head[0]) else 2
-    if _whole_program(old, cause):
-        return _relation(Section.ENVIRONMENT, " ".join(old_head), " ".join(new_head), needs)
-    verb = old[len(old_head) : head_length(old)]
-    section = Section.ENVIRONMENT if is_interpreter(old_head[0]) else Section.COMMANDS
-    return _relation(section, " ".join(old_head + verb), " ".join(new_head + verb), needs)
+    if basename(old_head[0]) == basename(new_head[0]):
+        return _same_program(failed, old_head, new_head, cause)
+    return _other_program(failed, old_head, new_head, cause)
 
 
-def _same_program_relation(
-    old_head: tuple[str, ...], new_head: tuple[str, ...], rest: tuple[str, ...], cause: Cause
+def _wrapped(old: tuple[str, ...], prefix: tuple[str, ...], cause: Cause) -> Relation | None:
+    """`bundle exec` in front of the command that failed."""
+    if len(prefix) > 6 or basename(prefix[0]) in PLAIN_UTILITIES or any(map(_evades, prefix)):
+        return None
+    if any(word in LOOKING_VERBS or word in INSTALLING_VERBS for word in prefix[1:]):
+        return None
+    whole = _whole_program(old, cause) or (
+        cause.kind is FailureKind.MODULE_NOT_FOUND and basename(old[0]) not in GENERAL
+    )
+    said = old[:1] if whole else old[: head_length(old)]
+    # A program alone, at the end of another command, may be an operand: `corepack enable pnpm`.
+    runs = (
+        len(old) > 1 or len(prefix) == 1 or any(word in RUNNING_VERBS or word in ("-m", "-c", "--") for word in prefix)
+    )
+    return _lesson(Section.ENVIRONMENT, said, prefix + said, 1 if _strong(cause) and runs else 2)
+
+
+def _same_program(
+    failed: Invocation, old_head: tuple[str, ...], new_head: tuple[str, ...], cause: Cause
 ) -> Relation | None:
-    """The same program from another place (`.venv/bin/x` for `x`), or told with other words (`yarn workspace web build`)."""
+    """The same program from another place (`.venv/bin/x`), or told with other words (`yarn workspace web build`)."""
     if old_head[0] != new_head[0]:
-        if len(old_head) != len(new_head) or old_head[1:] != new_head[1:]:
-            return None
-        return _relation(Section.ENVIRONMENT, old_head[0], new_head[0], 1 if _strong(cause) else 2)
-    old_verbs, new_verbs = set(_tokens(old_head[1:])), set(_tokens(new_head[1:]))
-    inserted = len(old_head) == 1 and rest and all(bare_word(word) for word in new_head[1:])
-    if not cause.absence or not (inserted or old_verbs & new_verbs):
+        if old_head[1:] != new_head[1:] or ("/" in old_head[0] and not is_generated(old_head[0])):
+            return None  # two paths in the project are a path lesson
+        return _lesson(Section.ENVIRONMENT, old_head[:1], (_from_root(new_head[0], failed.folder),), _needs(cause))
+    rest = failed.argv[len(old_head) :]
+    inserted = len(old_head) == 1 and bool(rest) and all(bare_word(word) for word in new_head[1:])
+    if not cause.absence or not (inserted or _parts(old_head[1:]) & _parts(new_head[1:])):
         return None
     verb = rest[:1] if inserted else ()
-    return _relation(Section.COMMANDS, " ".join(old_head + verb), " ".join(new_head + verb), 2)
+    return _lesson(Section.COMMANDS, old_head + verb, new_head + verb, 2)
+
+
+def _other_program(
+    failed: Invocation, old_head: tuple[str, ...], new_head: tuple[str, ...], cause: Cause
+) -> Relation | None:
+    """Another program in front of the same arguments."""
+    old = failed.argv
+    missing = cause.kind is FailureKind.COMMAND_NOT_FOUND and _is_missing(old[0], cause)
+    slip = is_slip(old_head[0], new_head[0])
+    shown = (_from_root(new_head[0], failed.folder), *new_head[1:])
+    if not _are_related(old_head, new_head):
+        if missing and not slip and len(old_head) == len(new_head) == 1 and len(old) > 1:
+            return _lesson(Section.ENVIRONMENT, old_head, shown, 2)
+        return None
+    needs = 2 if slip else _needs(cause)
+    if _whole_program(old, cause):
+        return _lesson(Section.ENVIRONMENT, old_head, shown, needs)
+    verb = old[len(old_head) : head_length(old)]
+    section = Section.ENVIRONMENT if is_interpreter(old_head[0]) else Section.COMMANDS
+    return _lesson(section, old_head + verb, shown + verb, needs)
 
 
 def _flagged(old: tuple[str, ...], new: tuple[str, ...], flags: tuple[str, ...]) -> Relation | None:
-    for flag in flags:
-        if _GOES_ROUND.match(flag) or _SELECTS.match(flag) or (_SHORT.fullmatch(flag) and flag not in ("-y", "-n")):
-            return None
-        if not _SIMPLE.fullmatch(flag):
-            return None
+    """Options that the command that failed did not have."""
     head = old[: head_length(old)]
-    if new[: len(head)] != head:
+    short = [flag for flag in flags if flag.startswith("-") and not flag.startswith("--")]
+    if new[: len(head)] != head or any(map(_evades, flags)) or not _HARMLESS_SHORT.issuperset(short):
         return None
-    return _relation(Section.COMMANDS, " ".join(head), " ".join(head + flags), 2)
+    return _lesson(Section.COMMANDS, head, head + flags, 2)
 
 
 def _added_flags(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    """The words that `new` has more than `old` where they are one or two options with their values; () otherwise."""
+    """The words that `new` has more than `old`, where they are one or two options with their values; () otherwise."""
     added: list[str] = []
     at = 0
     for word in new:
@@ -200,16 +257,30 @@ def _added_flags(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(added) if at == len(old) and 1 <= options <= 2 else ()
 
 
-def phrase(argv: tuple[str, ...]) -> str:
-    """Program and verb as a rule names them."""
-    return command_key(argv)
+def _lesson(
+    section: Section,
+    subject: tuple[str, ...],
+    remedy: tuple[str, ...],
+    needs: int,
+    checked: tuple[str, ...] | None = None,
+) -> Relation | None:
+    """The relation, if all its words can stand in a rule."""
+    if not is_plain(subject + remedy if checked is None else checked):
+        return None
+    return Relation(Lesson(section, " ".join(subject), " ".join(remedy)), needs)
 
 
-def _relation(section: Section, subject: str, remedy: str, needs: int) -> Relation:
-    return Relation(Lesson(section, subject, remedy), needs)
+def _evades(word: str) -> bool:
+    return bool(_GOES_ROUND.match(word) or _SELECTS.match(word))
+
+
+def _needs(cause: Cause) -> int:
+    """How many sessions must show that another program does the work of this one."""
+    return 1 if cause.kind in _NAMED_KINDS else 2
 
 
 def _strong(cause: Cause) -> bool:
+    """Whether the failure itself says that the surroundings were wrong, not the work."""
     return cause.kind in _NAMED_KINDS or cause.absence
 
 
@@ -225,6 +296,13 @@ def _is_missing(program: str, cause: Cause) -> bool:
     return not cause.detail or basename(cause.detail) == basename(program)
 
 
+def _from_root(program: str, folder: str | None) -> str:
+    """A program named by its path, with the path that it has from the root."""
+    if "/" not in program or program.startswith("/") or folder in (".", None):
+        return program
+    return posixpath.normpath(f"{folder}/{program}")
+
+
 def _common_suffix(old: tuple[str, ...], new: tuple[str, ...]) -> int:
     """Length of the common tail; each keeps at least its program."""
     common = 0
@@ -233,46 +311,14 @@ def _common_suffix(old: tuple[str, ...], new: tuple[str, ...]) -> int:
     return common
 
 
-def _same_program(old: str, new: str) -> bool:
-    return basename(old) == basename(new)
-
-
-def _related(old_head: tuple[str, ...], new_head: tuple[str, ...]) -> bool:
-    """Whether two heads are about the same tool: one family, or a word (or part of a word) in common."""
+def _are_related(old_head: tuple[str, ...], new_head: tuple[str, ...]) -> bool:
+    """Whether two heads are about the same tool: one family, or one's program named in the other."""
     old, new = basename(old_head[0]), basename(new_head[0])
-    if interchangeable(old, new) or new == f"{old}w":  # the wrapper scripts of build tools: gradlew, mvnw
+    if interchangeable(old, new):
         return True
-    return bool(_tokens(old_head) & _tokens(new_head))
+    return bool(_parts((old,)) & _parts(new_head) or _parts((new,)) & _parts(old_head))
 
 
-def _tokens(words: tuple[str, ...]) -> set[str]:
-    return {
-        part
-        for word in words
-        for part in re.split(r"[^A-Za-z0-9]+", word)
-        if len(part) >= 3 and part not in _EMPTY_WORDS
-    }
-
-
-_EMPTY_WORDS: Final = words("run exec bin usr local node modules env the all dev python")
-
-
-def _slip(old: str, new: str) -> bool:
-    """Whether the failing name looks like the working one mistyped; versions and siblings of a family are no slips."""
-    old, new = basename(old), basename(new)
-    return not interchangeable(old, new) and new != f"{old}w" and _distance(old, new) <= 2
-
-
-def _distance(one: str, other: str) -> int:
-    """Damerau-Levenshtein distance (optimal string alignment)."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, left in enumerate(one, 1):
-        row = [i]
-        for j, right in enumerate(other, 1):
-            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (left != right))
-            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]
+def _parts(argv: tuple[str, ...]) -> set[str]:
+    parts = {part for word in argv for part in re.split(r"[^A-Za-z0-9]+", word) if len(part) >= 3}
+    return parts - _COMMON_WORDS

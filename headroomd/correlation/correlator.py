@@ -7,7 +7,7 @@ file in parts finds what feeding it at once finds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,6 +22,7 @@ from headroomd.correlation.permissions import refused
 from headroomd.correlation.search_lessons import SearchLessons
 from headroomd.correlation.steps import Step, one_line
 from headroomd.model import Event, Evidence, FailureKind, Outcome, ToolCall, UserMessage
+from headroomd.redact import holds_secret
 
 __all__ = ["Correlator", "Findings"]
 
@@ -100,16 +101,20 @@ class Correlator:
         outcome = outcome_of(call, meaning)
         stream = self._stream(call.stream)
         stream.at += 1
-        stream.refusals.clear()
+        if stream.refusals:
+            stream.refusals = []
         if not copied:
             self._findings.calls += 1
         if outcome is Outcome.FAILED:
             self._failed(stream, call, meaning, copied)
         elif outcome is Outcome.REJECTED:
             self._refused(stream, Step(call, meaning, outcome, stream.at))
+        elif call.outcome is Outcome.FAILED:  # an answer: a search that found nothing, a comparison that says no
+            self._answered(stream, Step(call, meaning, outcome, stream.at), copied)
         elif outcome in (Outcome.OK, Outcome.EMPTY, Outcome.TRUNCATED):
             if not copied:
-                self._attempted(meaning, worked=outcome is Outcome.OK)
+                worked = outcome is Outcome.OK
+                self._attempted(meaning.keys if worked else meaning.failed_keys, worked)
             self._worked(stream, Step(call, meaning, outcome, stream.at))
 
     def _failed(self, stream: _Stream, call: ToolCall, meaning: Meaning, copied: bool) -> None:
@@ -121,20 +126,29 @@ class Correlator:
         if cause.kind in BLAMELESS:
             return
         if not copied:
-            self._attempted(meaning, worked=cause.kind in _NO_FAULT)
+            self._attempted(meaning.failed_keys, worked=cause.kind in _NO_FAULT)
         step = Step(call, meaning, Outcome.FAILED, stream.at, cause)
         stream.paths.failed(step, self._state.seen)
         if cause.kind is FailureKind.TOO_LARGE:
             stream.files.cut(step)
         stream.commands.failed(step)
 
+    def _answered(self, stream: _Stream, step: Step, copied: bool) -> None:
+        """Exit status 1 that means "no": nothing before it in the script is known to have passed."""
+        if not copied:
+            self._attempted(step.meaning.failed_keys, worked=step.outcome is Outcome.OK)
+        if step.outcome is Outcome.EMPTY:
+            stream.searches.empty(step)
+        if step.meaning.edits:
+            stream.commands.open.clear()
+            stream.searches.open.clear()
+
     def _worked(self, stream: _Stream, step: Step) -> None:
         """A call that did what it was asked to, be it that it found nothing or was cut."""
         if stream.paths.open:
             self._found(stream.paths.passed(step, self._state.seen))
         if step.meaning.uses:
-            for refuted in self._state.seen.note(step):
-                self._withdraw(refuted)
+            self._found(self._state.seen.note(step))
         if step.outcome is Outcome.EMPTY:
             stream.searches.empty(step)
         elif stream.searches.open:
@@ -144,39 +158,37 @@ class Correlator:
         elif stream.files.open:
             self._found(stream.files.passed(step))
         if stream.commands.open:
-            for found in stream.commands.passed(step):
-                if isinstance(found, str):
-                    self._withdraw(found)
-                else:
-                    self._evidence[found.id] = found
+            self._found(stream.commands.passed(step))
         if step.meaning.edits:
             stream.searches.open.clear()  # what is found from now on may have been written just now
 
     def _refused(self, stream: _Stream, step: Step) -> None:
-        for found in refused(step):
-            self._evidence[found.id] = found
-            if not found.note:
-                stream.refusals.append(found)
+        refusals = list(refused(step))
+        self._found(refusals)
+        stream.refusals = [refusal for refusal in refusals if not refusal.note]
 
     def _words(self, message: UserMessage) -> None:
         stream = self._state.streams.get(message.stream)
         if stream is None or not message.text.strip():
             return
-        for refusal in stream.refusals:
-            self._evidence[refusal.id] = structs.replace(refusal, note=one_line(message.text))
-        stream.refusals.clear()
+        self._found(structs.replace(refusal, note=one_line(message.text)) for refusal in stream.refusals)
+        stream.refusals = []
 
-    def _found(self, found: Iterator[Evidence]) -> None:
+    def _found(self, found: Iterable[Evidence | str]) -> None:
+        """Takes in evidence, and ids of evidence that has been refuted."""
         for evidence in found:
-            self._evidence[evidence.id] = evidence
+            if isinstance(evidence, str):
+                self._withdraw(evidence)
+            elif not holds_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}"):
+                self._evidence[evidence.id] = evidence
 
     def _withdraw(self, id_: str) -> None:
         if self._evidence.pop(id_, None) is None:
             self._findings.withdrawn.append(id_)
 
-    def _attempted(self, meaning: Meaning, worked: bool) -> None:
+    def _attempted(self, keys: tuple[str, ...], worked: bool) -> None:
         attempts = self._findings.attempts
-        for key in meaning.keys:
+        for key in keys:
             ok, failed = attempts.get(key, (0, 0))
             attempts[key] = (ok + 1, failed) if worked else (ok, failed + 1)
 

@@ -32,81 +32,113 @@ class Cause(Struct, frozen=True):
     absence: bool = False  # something that the tool looked for (script, target, manifest, project) is not there
 
 
-_MODULE: Final = re.compile(
-    r"""No\ module\ named\ ['"]?(?P<python>[\w.]+)
-      | Cannot\ find\ (?:module|package)\ ['"](?P<node>[^'"\n]{1,120})['"]
-      | cannot\ load\ such\ file\ --\ (?P<ruby>[\w./-]+)
-      | Could\ not\ find\ (?:gem\ )?['"]?(?P<gem>[\w.-]+)['"]?.{0,40}in\ (?:any\ of\ the\ sources|locally\ installed\ gems)
-      | Can't\ locate\ (?P<perl>[\w/]+)\.pm\ in\ @INC
-      | no\ required\ module\ provides\ package\ (?P<go>[\w./-]+)
-      | (?:ClassNotFoundException|NoClassDefFoundError):\ (?P<java>[\w./$]+)
-      | Could\ not\ find\ or\ load\ main\ class\ (?P<main>[\w./$]+)
-      | there\ is\ no\ package\ called\ .(?P<r>[\w.]+)
-      | module\ '(?P<lua>[\w./-]+)'\ not\ found
-      | Package\ (?P<julia>\w+)\ not\ found\ in\ current\ path
-      | can't\ find\ crate\ for\ `(?P<rust>\w+)`
-      | no\ such\ module\ '(?P<swift>\w+)'
-      | Failed\ opening\ required\ '(?P<php>[\w./-]+)'
-      | Could\ not\ load\ file\ or\ assembly\ '(?P<dotnet>[\w.-]+)
-    """,
-    re.VERBOSE,
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.MULTILINE)
+
+
+# Each group names what was missed, in the words of one language's or one shell's own message.
+_MODULE: Final = _any(
+    r"No module named ['\"]?([\w.]+)",  # Python
+    r"Cannot find (?:module|package) ['\"]([^'\"\n]{1,120})['\"]",  # Node
+    r"cannot load such file -- ([\w./-]+)",  # Ruby
+    r"Could not find (?:gem )?['\"]?([\w.-]+)['\"]?.{0,40} in (?:any of the sources|locally installed gems)",  # Bundler
+    r"Can't locate ([\w/]+)\.pm in @INC",  # Perl
+    r"no required module provides package ([\w./-]+)",  # Go
+    r"(?:ClassNotFoundException|NoClassDefFoundError): ([\w./$]+)",  # JVM
+    r"Could not find or load main class ([\w./$]+)",
+    r"there is no package called .(\w[\w.]*)",  # R
+    r"module '([\w./-]+)' not found",  # Lua
+    r"Package (\w+) not found in current path",  # Julia
+    r"can't find crate for `(\w+)`",  # Rust
+    r"no such module '(\w+)'",  # Swift
+    r"Failed opening required '([\w./-]+)'",  # PHP
+    r"Could not load file or assembly '([\w.-]+)",  # .NET
 )
-_COMMAND: Final = re.compile(
-    r"""(?:line\ \d+:\ |sh:\ (?:\d+:\ )?|(?<![\w./-]))(?P<posix>[\w./+@-]+):\ (?:command\ )?not\ found
-      | command\ not\ found:\ (?P<zsh>[\w./+@-]+)
-      | Unknown\ command:?\ ['"]?(?P<fish>[\w./+@-]+)['"]?\s*\n
-      | ['"](?P<windows>[\w./+@-]+)['"]\ (?:is\ not\ recogni[sz]ed|no\ se\ reconoce)
-      | [Tt]he\ term\ '(?P<powershell>[\w./+@-]+)'\ is\ not\ recogni[sz]ed
-      | (?:env|exec|nohup|xargs|time|timeout):\ (?:failed\ to\ run\ command\ )?[‘'"]?(?P<env>[\w./+@-]+)[’'"]?:\ No\ such\ file
-      | spawn\ (?P<spawn>[\w./+@-]+)\ ENOENT
-      | exec:\ "?(?P<exec>[\w./+@-]+)"?:\ executable\ file\ not\ found
-    """,
-    re.VERBOSE,
+_COMMAND: Final = _any(
+    r"([\w./+@-]+): command not found",  # bash
+    r"(?:line \d+: |\bsh: (?:\d+: )?)([\w./+@-]+): not found",  # dash, BusyBox
+    r"command not found: ([\w./+@-]+)",  # zsh, node-based runners
+    r"Unknown command:? ['\"]?([\w./+@-]+)['\"]?$",  # fish
+    r"['\"]([\w./+@-]+)['\"] (?:is not recogni[sz]ed|no se reconoce)",  # cmd.exe
+    r"[Tt]he term '([\w./+@-]+)' is not recogni[sz]ed",  # PowerShell
+    r"\b(?:env|exec|nohup|xargs|time|timeout): (?:failed to run command )?[‘'\"]?([\w./+@-]+)[’'\"]?: No such file",
+    r"^make(?:\[\d+\])?: ([\w./+@-]+): No such file or directory",  # GNU make
+    r"\bspawn ([\w./+@-]+) ENOENT",  # Node
+    r"\bexec: \"?([\w./+@-]+)\"?: executable file not found",  # Go programs
 )
-_FILE: Final = re.compile(
-    r"No such file or directory|\bENOENT\b|File does not exist|[Ff]ile not found|cannot find the (?:file|path)"
-    r"|Cannot find path|(?:[Pp]ath|[Dd]irectory|[Ff]older|[Ff]ile) (?:does not exist|not found)|can't open file|[Nn]ot a directory"
-    r"|: does not exist\b|[Cc]ould not read file|FileNotFound|NoSuchFile"
+_FILE: Final = _any(
+    r"[Nn]o such file or directory",
+    r"\bENOENT\b",
+    r"[Ff]ile does not exist",
+    r"[Ff]ile(?: or directory)? not found",
+    r"[Cc]annot find (?:the (?:file|path)|path)",
+    r"\b(?:[Pp]ath|[Dd]irectory|[Ff]older) (?:does not exist|not found)",
+    r"can't open file",
+    r"\b[Nn]ot a directory",
+    r": does not exist\b",
+    r"FileNotFound|NoSuchFile",
 )
-_NETWORK: Final = re.compile(
-    r"[Cc]onnection (?:was )?(?:refused|reset)|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|[Cc]ould not resolve"
-    r"|Temporary failure in name resolution|getaddrinfo|[Nn]etwork is unreachable|[Nn]o route to host|[Ff]ailed to connect"
-    r"|Couldn't connect|could not connect|[Cc]an't connect|[Cc]annot connect|HTTP(?: error)?[ /:]*(?:\d\.\d )?[45]\d\d\b"
-    r"|status(?: code)?[ :]+[45]\d\d\b|The requested URL returned error|SSL certificate|certificate verify failed"
+_REFUSED: Final = _any(r"[Cc]onnection (?:was )?refused", r"ECONNREFUSED")
+_NETWORK: Final = _any(
+    _REFUSED.pattern,
+    r"[Cc]onnection (?:was )?reset|ECONNRESET|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|getaddrinfo",
+    r"[Cc]ould not resolve|[Nn]ame resolution|[Nn]etwork is unreachable|[Nn]o route to host",
+    r"(?:[Ff]ailed to|[Cc]ouldn't|[Cc]ould not|[Cc]an't|[Cc]annot|[Uu]nable to) connect",
+    r"HTTP(?: error)?[ /:]*(?:\d\.\d )?[45]\d\d\b|status(?: code)?[ :]+[45]\d\d\b|The requested URL returned error",
+    r"SSL certificate|certificate verify failed",
 )
-_TIMEOUT: Final = re.compile(r"[Tt]imed out|[Tt]imeout (?:exceeded|expired|of \d)|[Dd]eadline exceeded")
-_TESTS: Final = re.compile(
-    r"\bFAILED\s*[\(\[]|^FAILED |^=+ .*\b\d+ failed\b|\b[1-9]\d* (?:tests? )?fail(?:ed|ures?|ing)\b|^--- FAIL|^FAIL[\s:]"
-    r"|AssertionError|Assertion(?:Failed)? ?Error|[Tt]here (?:was|were) (?:test )?fail|test result: FAILED|Tests? failed"
-    r"|Failures?: [1-9]|✕|✗|^not ok \d|expected: .*\n\s+(?:got|actual)|There were failing tests",
-    re.MULTILINE,
+_TIMEOUT: Final = _any(r"[Tt]imed out", r"[Tt]imeout (?:exceeded|expired|of \d)", r"[Dd]eadline exceeded")
+_TESTS: Final = _any(
+    r"\bFAILED\s*[\(\[]",  # unittest, Gradle
+    r"^FAILED ",  # pytest
+    r"^FAIL[\s:]|^--- FAIL",  # Jest, Vitest, Go
+    r"\b[1-9]\d* (?:tests? |examples? )?fail(?:ed|ures?|ing)\b",  # pytest, Jest, RSpec, mocha, ExUnit, Cargo
+    r"\b[Ff]ail(?:ed|ures?): +[1-9]",  # Maven, dotnet test, PHPUnit
+    r"test result: FAILED|[Tt]ests? failed|There were failing tests|There (?:was|were) \d+ failures?",
+    r"Assertion(?:Failed)? ?Error|AssertionFailed",
+    r"✕|✗|^not ok \d",  # TAP and its friends
 )
-_SYNTAX: Final = re.compile(
-    r"SyntaxError|[Ss]yntax error|[Pp]arse error|ParseError|IndentationError|unexpected (?:token|EOF|end of (?:file|input))"
-    r"|unterminated|here-document .* delimited by end-of-file|Unrecognized token"
+_SYNTAX: Final = _any(
+    r"SyntaxError|ParseError|IndentationError",
+    r"\b(?:[Ss]yntax|[Pp]arse) error",
+    r"unexpected (?:token|EOF|end of (?:file|input))",
+    r"\bunterminated\b",
+    r"here-document .* delimited by end-of-file",
 )
-_PERMISSION: Final = re.compile(
-    r"[Pp]ermission denied|\bEACCES\b|\bEPERM\b|[Oo]peration not permitted|[Aa]ccess is denied"
+_PERMISSION: Final = _any(
+    r"[Pp]ermission denied", r"\bEACCES\b|\bEPERM\b", r"[Oo]peration not permitted", r"[Aa]ccess is denied"
 )
-_TOO_LARGE: Final = re.compile(
-    r"exceeds (?:the )?maximum (?:allowed )?(?:tokens|size|file size)|[Ff]ile (?:is )?too large|too large to (?:read|be read|open)"
+_TOO_LARGE: Final = _any(
+    r"exceeds (?:the )?maximum (?:allowed )?(?:tokens|size|file size)",
+    r"[Ff]ile (?:is )?too large",
+    r"too large to (?:read|be read|open)",
 )
-_REPOSITORY: Final = re.compile(r"[Nn]ot a (?:git|hg|jj|svn) repository|not a (?:working copy|repository)")
-_ABSENCE: Final = re.compile(
-    r"""\b(?:could\ not|couldn't|cannot|can't|unable\ to|failed\ to)\ (?:find|locate)\b
-      | \b(?:missing|unknown|no\ such|undefined|no)\ (?:\w+\ )?
-        (?:script|target|task|project|workspace|command|manifest|makefile|rule|recipe|goal|configuration|package\.json|file)s?\b
-      | \b(?:script|target|task|project|workspace|command|manifest|makefile|recipe|goal|configuration\ files?
-        |[\w-]+\.(?:toml|json|mod|xml|exs|ya?ml|gradle|sln|lock))\b.{0,60}\b(?:not\ found|does\ not\ exist|doesn't\ exist|not\ exist|not\ defined)
-      | \bNo\ rule\ to\ make\ target | \bdon't\ know\ how\ to\ build\ task | \bthere\ is\ no\ .{1,40}\ in\ this\ directory
-      | \bdoes\ not\ contain\ (?:a|any)\b | \bnot\ (?:with)?in\ (?:a|any|the)\ (?:\w+\ )?(?:project|workspace|module|repository)\b
-      | \bspecify\ (?:a|which)\ project
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_REPOSITORY: Final = _any(r"[Nn]ot a (?:git|hg|jj|svn) repository")
+_SOUGHT: Final = (
+    r"(?:script|target|task|project|workspace|command|subcommand|manifest|makefile|rule|recipe|goal|job|profile"
+    r"|configuration|config|[\w-]*file|[\w-]+\.(?:toml|json|mod|xml|exs|yaml|yml|gradle|sln|lock|swift))"
 )
-_SOURCE_LINE: Final = re.compile(
-    r"^[^\s:][^:\n]{0,160}\.\w{1,6}(?::\d+|\(\d+[,:]\d+\))|^\s*-->\s|error\[E\d+\]|\berror (?:TS|CS|FS|BC)\d+|^\s+\d+ \| ",
-    re.MULTILINE,
+_ABSENCE: Final = re.compile(  # a tool did not find what it works on: wrong folder, wrong tool, wrong name
+    "|".join(
+        (
+            r"\b(?:could not|couldn't|cannot|can't|unable to|failed to) (?:find|locate)\b",
+            rf"\b(?:missing|unknown|no such|undefined|unrecognized|no) (?:[\w.-]+ )?{_SOUGHT}s?\b",
+            rf"\b{_SOUGHT}s?\b.{{0,60}}\b(?:not found|does(?: not|n't) exist|not defined|(?:is|are) missing)",
+            r"\bno \S+ (?:was |were )?found\b",
+            r"\bno rule to make target|\bdon't know how to build task|\bthere is no .{1,40} in this directory",
+            r"\bdoes not contain (?:a|any)\b",
+            r"\bis not an? \S+ (?:command|project|workspace)\b",
+            r"\bnot (?:with)?in an? (?:\w+ )?(?:project|workspace|module|repository)\b",
+            r"\bonly (?:\w+ )?(?:supported|run|valid|available|used) (?:from )?(?:with)?in\b",
+        )
+    ),
+    re.IGNORECASE,
+)
+_SOURCE_LINE: Final = _any(
+    r"^[^\s:][^:\n]{0,160}\.\w{1,6}(?::\d+|\(\d+[,:]\d+\))",
+    r"^\s*-->\s",
+    r"error\[E\d+\]|\berror (?:TS|CS|FS|BC)\d+",
+    r"^\s+\d+ \| ",
 )
 _IDENTIFIER: Final = re.compile(r"[\w@][\w@./+:-]{0,79}")
 
@@ -132,8 +164,8 @@ def _from_text(text: str) -> Cause:
     if match := _MODULE.search(text):
         return Cause(FailureKind.MODULE_NOT_FOUND, _named(match))
     if _TESTS.search(text):
-        refused = re.search(r"ECONNREFUSED|[Cc]onnection (?:was )?refused", text)
-        return Cause(FailureKind.NETWORK if refused else FailureKind.TEST_FAILURE, in_code=True)
+        # Tests that could not reach a service are not red: something had to be started first.
+        return Cause(FailureKind.NETWORK if _REFUSED.search(text) else FailureKind.TEST_FAILURE, in_code=True)
     if match := _COMMAND.search(text):
         return Cause(FailureKind.COMMAND_NOT_FOUND, _named(match))
     in_code = _SOURCE_LINE.search(text) is not None
@@ -172,16 +204,18 @@ def _named(match: re.Match[str]) -> str:
     return name if _IDENTIFIER.fullmatch(name) else ""
 
 
+_SAYS_NOTHING: Final = re.compile(r"[\W_]*|Process Group PGID: \d+|</?\w+>")
+
+
 def telling_lines(text: str, limit: int = 300) -> str:
-    """The last lines that say something, up to `limit` characters: the cause stands at the end, banners at the front."""
+    """The last lines that say something, up to `limit` characters: banners come first, the cause stands at the end."""
     lines = [line.strip() for line in _ANSI.sub("", text).splitlines()]
     kept: list[str] = []
-    room = limit
-    for line in reversed(
-        [line for line in lines if line and not re.fullmatch(r"[\W_]*|Process Group PGID: \d+|</?\w+>", line)]
-    ):
-        if room < 20:
+    for line in reversed(lines):
+        if _SAYS_NOTHING.fullmatch(line):
+            continue
+        if limit < 20:
             break
-        kept.append(line[:room])
-        room -= len(kept[-1]) + 1
+        kept.append(line[:limit])
+        limit -= len(kept[-1]) + 1
     return "\n".join(reversed(kept))

@@ -6,6 +6,7 @@ the calls that are the same: most of a session's calls are.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from enum import StrEnum
 from functools import lru_cache
@@ -26,7 +27,8 @@ from headroomd.correlation.programs import (
 )
 from headroomd.correlation.readers import Searching, answers_with_one, reading, searching
 from headroomd.model import Action, Operation, Outcome, ToolCall
-from headroomd.shell import Command, Script, basename, deciders, parse, proven, unwrap
+from headroomd.redact import redact
+from headroomd.shell import Command, basename, deciders, parse, proven, unwrap
 
 __all__ = ["Invocation", "Meaning", "Search", "Use", "Using", "command_key", "outcome_of", "understand"]
 
@@ -77,21 +79,24 @@ class Meaning(Struct, frozen=True):
     """What a call meant."""
 
     action: Action
-    keys: tuple[str, ...] = ()  # under which the attempt counts
+    keys: tuple[str, ...] = ()  # under which the attempt counts where it worked
+    failed_keys: tuple[str, ...] = ()  # ... and where it failed: only what the failure is certain to be of
     uses: tuple[Use, ...] = ()
     search: Search | None = None
     blamed: tuple[Invocation, ...] = ()  # what a failure can mean, programs that do nothing left out
     moved: bool = False  # a failure can also mean a `cd` that went wrong
     proven: tuple[Invocation, ...] = ()  # what certainly ran and passed where the call is OK
+    started: tuple[Invocation, ...] = ()  # what was left running in the background
     answers: bool = False  # exit status 1 is an answer
     edits: bool = False  # may change files of the project
     installs: bool = False  # changes what is installed
     adds_package: bool = False  # ... by naming a package
     sole: Invocation | None = None  # the one command of a script that does only one thing
-    broken: bool = False  # shell text that could not be understood
 
 
 _CACHED_LENGTH: Final = 2_000
+_KEY: Final = 160  # characters
+_KEYS: Final = 12
 
 
 def understand(call: ToolCall, root: str, home: str) -> Meaning:
@@ -117,7 +122,8 @@ def _understand(operation: Operation, cwd: str, root: str, home: str) -> Meaning
     how = Using.PART if operation.action is Action.READ and operation.partial else Using(operation.action.value)
     return Meaning(
         operation.action,
-        keys=(f"{operation.action.value} {path}",),
+        keys=(key := (f"{operation.action.value} {path}",)),
+        failed_keys=key,
         uses=(Use(path, operation.path, how),),
         edits=edits,
     )
@@ -135,7 +141,8 @@ def _search_meaning(operation: Operation, cwd: str, root: str, home: str) -> Mea
     if path is None:
         return Meaning(Action.SEARCH)
     uses = (Use(path, operation.path, Using.SCOPE),) if operation.path else ()
-    return Meaning(Action.SEARCH, keys=(f"search {path}",), uses=uses, search=Search(pattern, path))
+    key = (f"search {path}",)
+    return Meaning(Action.SEARCH, keys=key, failed_keys=key, uses=uses, search=Search(pattern, path))
 
 
 def command_key(argv: tuple[str, ...]) -> str:
@@ -146,16 +153,20 @@ def command_key(argv: tuple[str, ...]) -> str:
 _CODE_WRITES: Final = re.compile(
     r"write|open\s*\(|unlink|rename|remove|mkdir|copy|replace|save|dump|touch|shutil|subprocess|system|exec|spawn|rmtree|<<"
 )
-_WRITING_FLAGS: Final = frozenset({"--write", "--fix", "--in-place", "--apply", "--fix-only", "-a", "-A", "-w"})
-_FORMATTERS: Final = words("black isort rustfmt autopep8 yapf swiftformat gofumpt")
+_WRITING_FLAGS: Final = frozenset({"--write", "--fix", "--in-place", "--apply", "--fix-only", "--autocorrect"})
+_FORMATTERS: Final = words("black isort rustfmt autopep8 yapf swiftformat gofmt gofumpt goimports shfmt")
 _FORMATTING_VERBS: Final = re.compile(r"(?:.*:)?(?:fmt|format|fix|spotlessApply)")
 _GIT_CHANGES: Final = words(
-    "checkout switch restore apply stash merge rebase pull reset revert cherry-pick clean am mv rm worktree"
+    """checkout switch restore apply stash merge rebase pull reset revert cherry-pick clean am mv rm worktree"""
 )
 
 
 _QUIET_PROGRAMS: Final = words("cd pushd export set true :")
 _FILTERS: Final = words("head tail sort uniq cat less cut nl column")
+
+
+def _is_inert(command: Command) -> bool:
+    return basename(command.argv[0]) in INERT
 
 
 def _passes_through(command: Command) -> bool:
@@ -167,7 +178,7 @@ class _ScriptReading:
 
     def __init__(self, text: str, cwd: str, root: str, home: str) -> None:
         self.cwd, self.root, self.home = cwd, root, home
-        self.script: Script = parse(text)
+        self.script = parse(text)
         self.proven = {id(command) for command in proven(self.script)}
         self.uses: list[Use] = []
         self.searches: list[Search] = []
@@ -178,24 +189,25 @@ class _ScriptReading:
         for at, command in enumerate(commands):
             following = commands[at + 1] if at + 1 < len(commands) else None
             self._collect(command, piped=following is not None and following.connector in ("|", "|&"))
-        blamed, keys = deciders(script), self._keys(commands)
-        working = [command for command in blamed if command.argv and basename(command.argv[0]) not in INERT]
-        last = blamed[-1] if blamed else None
-        installs = [c for c in commands if is_install(_bare(c))]
+        deciding = [command for command in deciders(script) if command.argv]
+        blamed = [command for command in deciding if not _is_inert(command)] if not script.broken else []
+        passing = [command for command in proven(script) if command.argv and not command.background]
+        installs = [argv for command in commands if (argv := _bare(command)) and is_install(argv)]
         return Meaning(
             Action.RUN,
-            keys=keys,
+            keys=self._keys(passing),
+            failed_keys=self._keys(blamed) if len(blamed) == 1 else (),
             uses=tuple(self.uses),
             search=self._search(commands),
-            blamed=tuple(self._invocation(command) for command in working if not script.broken),
-            moved=any(command.argv[0] in ("cd", "pushd") for command in blamed if command.argv),
-            proven=self._proven(script),
-            answers=last is not None and bool(last.argv) and answers_with_one(last),
+            blamed=self._invocations(blamed),
+            moved=any(command.argv[0] in ("cd", "pushd") for command in deciding),
+            proven=self._invocations([] if script.broken else [c for c in passing if not _is_inert(c)]),
+            started=self._invocations([] if script.broken else [c for c in commands if c.background]),
+            answers=bool(deciding) and answers_with_one(deciding[-1]),
             edits=any(self._edits(command) for command in commands),
             installs=bool(installs),
-            adds_package=any(names_package(_bare(c)) for c in installs),
+            adds_package=any(names_package(argv) for argv in installs),
             sole=self._sole(commands),
-            broken=script.broken,
         )
 
     def _collect(self, command: Command, piped: bool) -> None:
@@ -204,7 +216,7 @@ class _ScriptReading:
         if found := searching(command):
             self._collect_search(found, folder, sure)
         elif (read := reading(command)) and command.connector not in ("|", "|&"):
-            self._use(read.files, folder, Using.PART if read.partial or piped else Using.READ, sure or piped)
+            self._use(read.files, folder, Using.PART if read.partial or piped else Using.READ, sure and not piped)
         elif command.argv[0] in ("cd", "pushd") and len(command.argv) == 2:
             self._use(command.argv[1:], folder, Using.FOLDER, sure)
         else:
@@ -238,32 +250,27 @@ class _ScriptReading:
                 self.uses.append(Use(path, word, how, sure))
 
     def _keys(self, commands: list[Command]) -> tuple[str, ...]:
-        keys: dict[str, None] = {}
-        for use in self.uses:
-            if use.how in (Using.READ, Using.PART) and use.sure:
-                keys[f"read {use.path}"] = None
-        if len(self.searches) == 1:
-            keys[f"search {self.searches[0].scope}"] = None
-        for command in commands:
+        """The attempts that `commands` are, each under its program and under program and verb."""
+        chosen = {id(command) for command in commands}
+        keys = [f"read {use.path}" for use in self.uses if use.how in (Using.READ, Using.PART) and use.sure]
+        if self._search(commands) is not None:
+            keys.append(f"search {self.searches[0].scope}")
+        for command in self.script.commands:
             bare = _bare(command)
-            if not bare or basename(bare[0]) in INERT or reading(command) or searching(command):
+            if id(command) not in chosen or not bare or basename(bare[0]) in INERT or command.dynamic:
                 continue
-            if not command.dynamic and command.connector not in ("|", "|&") and len(bare[0]) <= 80:
-                keys[f"run {bare[0]}"] = None
-                keys[f"run {command_key(split_folder(bare)[0])}"[:200]] = None
-        return tuple(keys)[:12]
+            if not (reading(command) or searching(command)):
+                keys += [f"run {bare[0]}", f"run {command_key(split_folder(bare)[0])}"]
+        return tuple(key for key in dict.fromkeys(keys) if len(key) <= _KEY and redact(key) == key)[:_KEYS]
 
     def _sole(self, commands: list[Command]) -> Invocation | None:
-        working = [command for command in commands if basename(command.argv[0]) not in INERT]
+        working = [command for command in commands if not _is_inert(command)]
         if len(working) != 1 or self.script.broken or working[0].dynamic:
             return None
         return self._invocation(working[0])
 
-    def _proven(self, script: Script) -> tuple[Invocation, ...]:
-        if script.broken:
-            return ()
-        working = (c for c in proven(script) if c.argv and basename(c.argv[0]) not in INERT and not c.background)
-        return tuple(self._invocation(command) for command in working)
+    def _invocations(self, commands: list[Command]) -> tuple[Invocation, ...]:
+        return tuple(self._invocation(command) for command in commands)
 
     def _invocation(self, command: Command) -> Invocation:
         prefix, argv = unwrap(command.argv)
@@ -272,13 +279,19 @@ class _ScriptReading:
         if option and folder is not None:
             folder = option if option.startswith("/") else f"{folder}/{option}"
         return Invocation(
-            argv=argv,
+            argv=self._near(argv, self._folder(command)),
             folder=locate(folder, None, self.root, self.home) if folder else None,
             variables=tuple(sorted({*command.variables, *(word[:-1] for word in prefix if word.endswith("="))})),
             activation=self._activation(command),
             raised=any(word in ("sudo", "doas") for word in prefix),
             stdin=command.heredoc,
         )
+
+    def _near(self, argv: tuple[str, ...], folder: str | None) -> tuple[str, ...]:
+        """The command with a program of the project named from its folder: `/p/.venv/bin/x` is `.venv/bin/x`."""
+        if not argv[0].startswith("/") or folder is None or locate(argv[0], None, self.root, self.home) is None:
+            return argv
+        return (posixpath.relpath(argv[0], folder), *argv[1:])
 
     def _folder(self, command: Command) -> str | None:
         """Absolute folder in which the command ran; None where that is not known."""

@@ -19,6 +19,7 @@ _WINDOW: Final = 30  # calls
 _OPEN: Final = 16
 _REMEMBERED: Final = 300  # paths of a session
 
+_MISSING: Final = frozenset({FailureKind.FILE_NOT_FOUND, FailureKind.COMMAND_NOT_FOUND})  # `./script.sh` is exit 127
 _ASKING: Final = frozenset({Using.READ, Using.PART, Using.EDIT, Using.SCOPE, Using.FOLDER, Using.OPERAND})
 _EXISTS: Final = frozenset({Using.READ, Using.PART, Using.EDIT, Using.SCOPE, Using.FOLDER})
 _OF_FILES: Final = frozenset({Using.READ, Using.PART, Using.EDIT})
@@ -53,6 +54,14 @@ class SeenPaths(Struct):
                 refuted += self.taught.pop(use.path)
         return refuted
 
+    def knows(self, path: str) -> bool:
+        """Whether the path was there before, or the session has had its hand in it: gone by its own work."""
+        return path in self.there or self.made(path)
+
+    def made(self, path: str) -> bool:
+        """Whether the session itself wrote, moved or removed the path or a folder that holds it."""
+        return bool(self.written) and any(path == made or path.startswith(f"{made}/") for made in self.written)
+
     def is_distinct(self, path: str) -> bool:
         """Whether no other path seen has the same name."""
         name = posixpath.basename(path)
@@ -79,10 +88,10 @@ class PathLessons(Struct):
     open: list[_Missed] = field(default_factory=list)
 
     def failed(self, step: Step, seen: SeenPaths) -> None:
-        if step.cause is None or step.cause.kind is not FailureKind.FILE_NOT_FOUND:
+        if step.cause is None or step.cause.kind not in _MISSING:
             return
         wrong = _missed(step.meaning.uses, step.call.output)
-        if wrong is None or wrong.path in seen.there or wrong.path in seen.written:
+        if wrong is None or seen.knows(wrong.path):
             return
         for missed in self.open:
             if missed.wrong.path == wrong.path:
@@ -93,11 +102,11 @@ class PathLessons(Struct):
         del self.open[:-_OPEN]
 
     def passed(self, step: Step, seen: SeenPaths) -> Iterator[Evidence]:
-        used = {use.path for use in step.meaning.uses if use.how in _EXISTS or use.how is Using.WRITE}
+        used = {use.path for use in step.meaning.uses if use.how is Using.WRITE or (use.sure and use.how in _EXISTS)}
         self.open = [missed for missed in self.open if missed.until >= step.at and missed.wrong.path not in used]
         for missed in tuple(self.open):
             for use in step.meaning.uses:
-                if use.path in seen.written:
+                if seen.made(use.path) or not (use.sure or use.how in _OF_FILES):
                     continue
                 if taught := _correct(missed.wrong, use, seen.is_distinct(use.path)):
                     lesson, needs = taught
@@ -111,7 +120,7 @@ class PathLessons(Struct):
 def _missed(uses: tuple[Use, ...], output: str) -> Use | None:
     """The one use of a failed call whose path was not there; None where that cannot be told."""
     asking = [use for use in uses if use.how in _ASKING and not is_generated(use.path)]
-    if len(asking) == len(uses) == 1 and asking[0].how is not Using.OPERAND:
+    if len(asking) == len(uses) == 1 and asking[0].how is not Using.OPERAND:  # nothing else can be meant
         return asking[0]
     named = {use.path: use for use in asking if _names(output, use.written)}
     return next(iter(named.values())) if len(named) == 1 else None

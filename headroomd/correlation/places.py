@@ -14,14 +14,18 @@ def words(text: str) -> frozenset[str]:
 
 
 _GENERATED: Final = words(
-    "node_modules .git site-packages __pycache__ .venv venv .tox .nox .next .nuxt .cache .gradle .terraform .mypy_cache"
+    """node_modules .git site-packages __pycache__ .venv venv .tox .nox .next .nuxt .cache .gradle .terraform
+    .mypy_cache"""
 )
-_GENERIC: Final = words("""index main mod lib app init __init__ __main__ readme license changelog package config settings makefile dockerfile page
-    layout route routes setup build test tests util utils helper helpers type types constants models model views view urls admin
-    schema server client style styles manifest gemfile cargo go pom tsconfig requirements pyproject compose docker-compose
-    conftest base default common core api errors error src source java scala kotlin resources com org io components docs doc
-    scripts bin public static assets spec specs fixtures data templates services service controllers handler handlers worker
-    application module program version global globals env contributing todo notes example sample""")
+_GENERIC: Final = words(
+    """index main mod lib app init __init__ __main__ readme license changelog package config settings makefile
+    dockerfile page layout route routes setup build test tests util utils helper helpers type types constants models
+    model views view urls admin schema server client style styles manifest gemfile cargo go pom tsconfig
+    requirements pyproject compose docker-compose conftest base default common core api errors error src source java
+    scala kotlin resources com org io components docs doc scripts bin public static assets spec specs fixtures data
+    templates services service controllers handler handlers worker application module program version global globals
+    env contributing todo notes example sample"""
+)
 _KINDS: Final[dict[str, str]] = {
     extension: kind
     for kind, extensions in {

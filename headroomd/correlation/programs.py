@@ -15,11 +15,13 @@ from headroomd.shell import basename
 
 __all__ = [
     "ARCHIVERS_AND_MOVERS",
+    "GENERAL",
     "INERT",
+    "INSTALLING_VERBS",
     "LOOKING_VERBS",
     "PLAIN_UTILITIES",
     "PROBES",
-    "SERVANTS",
+    "RUNNING_VERBS",
     "VIEWERS",
     "bare_word",
     "code_option",
@@ -27,49 +29,59 @@ __all__ = [
     "interchangeable",
     "is_install",
     "is_interpreter",
+    "is_slip",
     "names_package",
     "split_folder",
 ]
 
 INERT: Final = words(
-    "cd pushd popd chdir export set unset echo printf true : sleep pwd clear date declare local alias shopt umask wait"
+    """cd pushd popd chdir export set unset echo printf true : sleep pwd clear date declare local alias shopt umask
+    wait"""
 )
 """Programs that do no work of their own in a script: what fails or matters is what stands beside them."""
-
-SERVANTS: Final = words("xargs tee parallel watch")
 
 PROBES: Final = words(
     "ls ll dir stat test [ [[ which where type command file pgrep hash whereis man info help id whoami uname hostname"
 )
 """Programs that ask whether something is there: their failure is the answer."""
 
-VIEWERS: Final = PROBES | words("""cat bat batcat head tail less more nl tac wc grep egrep fgrep rg ag ack find fd fdfind sed awk gawk jq yq cut sort uniq
-    tree du df diff cmp comm column od xxd strings basename dirname realpath readlink env printenv ps top free lsof ss netstat
-    curl wget ping nc dig nslookup host traceroute kill pkill killall gh glab Get-Content Get-ChildItem Select-String
-    Test-Path gc gci sls findstr seq tr rev fold md5sum sha256sum shasum echo printf true false : sleep date pwd cal""")
+_LOOKING_PROGRAMS: Final = words(
+    """cat bat batcat head tail less more nl tac wc grep egrep fgrep rg ag ack find fd fdfind sed awk gawk jq yq cut
+    sort uniq tree du df diff cmp comm column od xxd strings basename dirname realpath readlink env printenv ps top
+    free lsof ss netstat curl wget ping nc dig nslookup host traceroute kill pkill killall gh glab Get-Content
+    Get-ChildItem Select-String Test-Path gc gci sls findstr seq tr rev fold md5sum sha256sum shasum echo printf
+    true false : sleep date pwd cal"""
+)
+VIEWERS: Final = PROBES | _LOOKING_PROGRAMS
 """Programs that look, filter, ask the network or wait, and so neither mend nor break anything here."""
 
-LOOKING_VERBS: Final = words("""status log diff show list ls get describe ps logs inspect version info help check lint test tests spec config env which
-    why outdated audit search view cat plan validate doctor whoami top events history blame tree typecheck fmt format""")
+LOOKING_VERBS: Final = words(
+    """status log diff show list ls get describe ps logs inspect version info help check lint test tests spec config
+    env which why outdated audit search view cat plan validate doctor whoami top events history blame tree typecheck
+    fmt format"""
+)
 """Verbs that look or judge, whatever the program."""
 
 ARCHIVERS_AND_MOVERS: Final = words(
-    "cp mv rm touch mkdir rmdir ln install rsync dd truncate patch unlink unzip tar gunzip chmod"
+    """cp mv rm touch mkdir rmdir ln install rsync dd truncate patch unlink unzip tar gunzip chmod"""
 )
 
 PLAIN_UTILITIES: Final = (
     VIEWERS
     | ARCHIVERS_AND_MOVERS
     | INERT
-    | words("chown zip gzip ssh scp sftp source . eval exec bash sh zsh fish pwsh sudo su doas apply_patch")
+    | words("""chown zip gzip ssh scp sftp source . eval exec bash sh zsh fish pwsh sudo su doas apply_patch""")
 )
 """Programs whose first bare word is an operand and not a verb."""
 
 _INTERPRETER: Final = re.compile(
-    r"(?:python|pypy|node|nodejs|ruby|php|perl|lua|elixir|Rscript|julia|deno|bun|java|tsx|ts-node|groovy|scala|swift|py)[\d.]*"
+    r"(?:python|pypy|py|node|nodejs|ruby|php|perl|lua|elixir|Rscript|julia|deno|bun|java|tsx|ts-node|groovy|scala|swift)"
+    r"[\d.]*"
 )
-_MULTI_TOOLS: Final = words("""git docker podman npm pnpm yarn bun npx pip pip3 uv poetry cargo go make gem bundle mvn gradle dotnet kubectl helm terraform
-    aws gcloud az brew apt apt-get systemctl conda composer mix deno just task rake""")
+_MULTI_TOOLS: Final = words(
+    """git docker podman npm pnpm yarn bun npx pip pip3 uv poetry cargo go make gem bundle mvn gradle dotnet kubectl
+    helm terraform aws gcloud az brew apt apt-get systemctl conda composer mix deno just task rake"""
+)
 GENERAL: Final = PLAIN_UTILITIES | _MULTI_TOOLS
 """Tools for so many purposes that a refusal of one use says nothing about the others."""
 
@@ -94,13 +106,17 @@ _FAMILIES: Final[tuple[frozenset[str], ...]] = (
 _VERSION: Final = re.compile(r"[-_]?\d+(?:\.\d+)*$")
 _WORD: Final = re.compile(r"[A-Za-z][\w:+-]*(?:\.[a-z_]\w*)*")
 _FILE_NAME: Final = re.compile(
-    r".*\.(?:py|pyi|js|mjs|cjs|jsx|ts|tsx|rb|go|rs|java|kt|kts|scala|c|h|cc|cpp|hpp|cs|fs|php|pl|ex|exs|erl|swift|sh|bash|ps1|lua"
-    r"|jl|r|R|sql|md|txt|json|toml|ya?ml|xml|csv|html?|css|lock|cfg|ini|log|jar|gz|zip|tf|proto|zig|nim|dart|hs|ml|vue)"
+    r".*\.(?:py|pyi|js|mjs|cjs|jsx|ts|tsx|rb|go|rs|java|kt|kts|scala|c|h|cc|cpp|hpp|cs|fs|php|pl|ex|exs|erl|swift|sh|bash"
+    r"|ps1|lua|jl|r|R|sql|md|txt|json|toml|ya?ml|xml|csv|html?|css|lock|cfg|ini|log|jar|gz|zip|tf|proto|zig|nim|dart|hs|ml|vue)"
 )
-_RUNNING_VERBS: Final = words("run exec x dlx compose tool task workspace")
-_INSTALLING: Final = words(
-    "install i ci add sync update upgrade restore require remove uninstall reinstall deps.get download tidy bundle link"
+RUNNING_VERBS: Final = words("run exec x dlx compose tool task workspace")
+INSTALLING_VERBS: Final = words(
+    """install i ci add sync update upgrade restore require remove uninstall reinstall deps.get download tidy bundle
+    link"""
 )
+
+
+_CODE_OPTIONS: Final = words("-c -e -r --eval -p -pe -ne -E")
 
 
 def is_interpreter(program: str) -> bool:
@@ -117,6 +133,8 @@ def code_option(argv: Sequence[str]) -> bool:
 
 def interchangeable(one: str, other: str) -> bool:
     """Whether two programs (by name, folder and version aside) are taken for one another."""
+    if basename(other) == f"{basename(one)}w":  # the wrapper scripts of build tools: gradlew, mvnw
+        return True
     names = {_VERSION.sub("", basename(one)), _VERSION.sub("", basename(other))}
     return len(names) == 1 or any(names <= family for family in _FAMILIES)
 
@@ -134,7 +152,7 @@ def head_length(argv: Sequence[str]) -> int:
         return _interpreter_head(argv)
     if len(argv) < 2 or not bare_word(argv[1]):
         return 1
-    if argv[1] in _RUNNING_VERBS and len(argv) > 2 and bare_word(argv[2]):
+    if argv[1] in RUNNING_VERBS and len(argv) > 2 and bare_word(argv[2]):
         return 3
     return 2
 
@@ -144,8 +162,8 @@ def _interpreter_head(argv: Sequence[str]) -> int:
         return 3
     if argv[1].startswith("-"):
         return 1
-    takes_verb = len(argv) > 2 and bare_word(argv[2]) and argv[1] not in _RUNNING_VERBS
-    return 3 if takes_verb or (argv[1] in _RUNNING_VERBS and len(argv) > 2) else 2
+    takes_verb = len(argv) > 2 and bare_word(argv[2]) and argv[1] not in RUNNING_VERBS
+    return 3 if takes_verb or (argv[1] in RUNNING_VERBS and len(argv) > 2) else 2
 
 
 def is_install(argv: Sequence[str]) -> bool:
@@ -156,32 +174,23 @@ def is_install(argv: Sequence[str]) -> bool:
     if len(argv) == 1:
         return program in ("bundle", "yarn")
     words = [word for word in argv[1:5] if not word.startswith("-")]
-    return any(word in _INSTALLING for word in words[:3])
+    return any(word in INSTALLING_VERBS for word in words[:3])
+
+
+_MANIFEST_OPTIONS: Final = words("-r --requirement -e --editable -c --constraint --group --extra -G -C --prefix --file")
 
 
 def names_package(argv: Sequence[str]) -> bool:
     """Whether an installing command names what to install (`npm install left-pad`): work, not preparation."""
-    seen = len(argv) == 1 or argv[1] in ("bundle",)
+    installing = basename(argv[0]) == "bundle"
     skip = False
     for word in argv[1:]:
         if skip:
             skip = False
-        elif seen and word in (
-            "-r",
-            "--requirement",
-            "-e",
-            "--editable",
-            "-c",
-            "--group",
-            "--extra",
-            "-G",
-            "-C",
-            "--prefix",
-        ):
-            skip = True
-        elif seen and not word.startswith("-"):
+        elif installing and not word.startswith("-") and word not in INSTALLING_VERBS:
             return word != "."
-        seen = seen or word in _INSTALLING
+        skip = word in _MANIFEST_OPTIONS
+        installing = installing or word in INSTALLING_VERBS
     return False
 
 
@@ -229,3 +238,24 @@ def _folder_of(value: str) -> str:
     if _FILE_NAME.fullmatch(value):
         return value.rpartition("/")[0] or "."
     return value
+
+
+def is_slip(wrong: str, right: str) -> bool:
+    """Whether one program's name looks like another's mistyped; versions and siblings of a family are no slips."""
+    wrong, right = basename(wrong), basename(right)
+    return not interchangeable(wrong, right) and _distance(wrong, right) <= (1 if len(right) < 5 else 2)
+
+
+def _distance(one: str, other: str) -> int:
+    """Damerau-Levenshtein distance (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        row = [i]
+        for j, right in enumerate(other, 1):
+            cost = min(last[j] + 1, row[-1] + 1, last[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -47,7 +47,8 @@ _WHOLE_OPTIONS: Final = frozenset(
 
 _GREPS: Final = words("grep egrep fgrep rg ag ack zgrep")
 _GREP_VALUES: Final = words(
-    "-A -B -C -m -f --max-count --context --after-context --before-context -d --color --colour -j --threads --sort --max-depth"
+    """-A -B -C -m -f --max-count --context --after-context --before-context -d --color --colour -j --threads --sort
+    --max-depth"""
 )
 _GREP_FILTERS: Final = words("-g -t -T --glob --iglob --type --type-not --include --exclude --exclude-dir -G")
 _INVERTED: Final = frozenset(
@@ -62,7 +63,7 @@ def reading(command: Command) -> Reading | None:
     argv = command.argv
     program = basename(argv[0])
     if program in _WHOLE:
-        words, partial = _operands(argv[1:], _WHOLE_OPTIONS)
+        words, _ = _operands(argv[1:], _WHOLE_OPTIONS)
         files = words + command.reads
         return (
             Reading(files, any(word in argv for word in ("-r", "--line-range", "-TotalCount", "-Tail")))

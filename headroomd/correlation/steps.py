@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from headroomd.correlation.kinds import Cause, telling_lines
 from headroomd.correlation.operations import Meaning
-from headroomd.model import Action, CallRef, Evidence, Lesson, Outcome, ToolCall
+from headroomd.model import Action, CallRef, Evidence, FailureKind, Lesson, Outcome, ToolCall
+from headroomd.redact import redact
 
-__all__ = ["Failure", "Step", "clean", "evidence", "failure", "note_of"]
+__all__ = ["Failure", "Step", "clean", "evidence", "failure", "note_of", "one_line"]
 
 _SHOWN: Final = 300  # characters of a request or an answer that evidence keeps
 _NOTE: Final = 100
@@ -76,14 +77,14 @@ def asked(call: ToolCall) -> str:
 
 def clean(text: str, limit: int = _SHOWN) -> str:
     """Redacted and short. Redaction comes first: a secret cut in half is no longer known as one."""
-    from headroomd.redact import redact
-
     text = redact(text[: 10 * limit]).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def note_of(cause: Cause) -> str:
-    """Why it failed, composed of our own words and a checked identifier."""
+    """Why it failed, composed of our own words and a checked identifier; "" where the kind says nothing."""
+    if cause.kind is FailureKind.OTHER:
+        return ""
     return f"{cause.kind.value}: {cause.detail}" if cause.detail else cause.kind.value
 
 
