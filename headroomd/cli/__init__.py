@@ -29,6 +29,7 @@ _MODULES: Final = {
     "why": "evidence",
     "undo": "evidence",
     "config": "settings",
+    "demo": "demo",
 }
 """Which module of this package holds which command, in the order of `headroomd --help`.
 

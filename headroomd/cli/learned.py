@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from headroomd.cli.describe import learning_json, rule, support
 from headroomd.cli.output import counted, emit_json, safe, short_path
@@ -74,7 +75,8 @@ def _show_project(plan: ProjectPlan, writes: list[Write]) -> None:
     click.secho(f"\n{short_path(plan.project)}: {counted(len(active), 'rule')}{waiting}", bold=True)
     for write in writes:
         click.echo()
-        for line in redact(diff(write)).splitlines():
+        named = replace(write, path=Path(short_path(write.path)))
+        for line in redact(diff(named)).splitlines():
             click.secho(line, fg=_colour(line))
     shown = {id_ for write in writes for id_ in write.shown}
     if shown:
