@@ -40,11 +40,11 @@ _SHARED_SESSION_ID: Final = "a2a-server"  # what every session of the A2A server
 _REMEMBERED: Final = 1000  # ids of emitted calls and messages carried on; older copies are the ledger's to tell
 
 _HEAD: Final = re.compile(
-    rb'\{"(?:\$set":\{"lastUpdated":"[^"\\]*"\}\}\s*\Z|id":"[^"\\]*","timestamp":"[^"\\]*","type":"'
-    rb'(?:user","content":\[\{"functionResponse":|(gemini)"))'
+    rb'\{"(?:\$set":\{"lastUpdated":"[^"\\]*"\}\}\s*\Z|(\$set":\{"messages":)|id":"[^"\\]*","timestamp":"[^"\\]*",'
+    rb'"type":"(?:user","content":\[\{"functionResponse":|(gemini")))'
 )
 """How lines begin that cannot matter: new times, user messages that only hand results back (a third of all bytes, and
-all of it also in toolCalls), and, where group 1 is set, the model's messages, unless they have toolCalls."""
+all of it also in toolCalls), and, where a group is set, histories and the model's messages, unless with toolCalls."""
 
 _INJECTED: Final = (
     "<session_context>",
@@ -62,12 +62,12 @@ _DEFAULT_CONTEXT_FILE: Final = "GEMINI.md"
 _LISTED_FOLDER: Final = re.compile(r"^\s*- (/.+?)\s*$", re.MULTILINE)
 
 
-class _Update(Struct, rename="camel"):
+class _Update(Struct, rename="camel", gc=False):
     messages: list[Raw] | None = None
     directories: list[object] | None = None
 
 
-class _Record(Struct, rename="camel"):
+class _Record(Struct, rename="camel", gc=False):
     """Any line: metadata, a message, an update; and a whole document of the old format."""
 
     # metadata
@@ -135,7 +135,7 @@ class GeminiReader(SessionReader):
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
         for line in lines:
             head = _HEAD.match(line)
-            if head is not None and (head[1] is None or b'"toolCalls"' not in line):
+            if head is not None and (head.lastindex is None or (self._state.cwd and b'"toolCalls"' not in line)):
                 continue
             record = self._decoder.decode(line)
             if record is not None:

@@ -306,32 +306,38 @@ def _succeeded(call: RecordedCall, operation: Operation, answer: bytes) -> Verdi
 
 def _ran(call: RecordedCall, answer: bytes) -> Verdict:
     """The exit code of a command hides in an answer whose status is "success"; without one, it was 0."""
-    if _plainly_ran_ok(answer):
+    end = _end(answer)
+    if _plainly_ran_ok(answer, end):
         return _RAN_OK
-    text = _decoded(answer[: _fence(answer)] + b'"')
-    stopped = _STOPPED.match(text)
-    if stopped:
-        by_itself = stopped.group(1) == "automatically cancelled"
-        outcome, kind = (Outcome.FAILED, FailureKind.TIMEOUT) if by_itself else (Outcome.CANCELLED, None)
-        return Verdict(outcome, kind=kind, output=excerpt(text))
-    if text.startswith(_BLOCKED):
-        return Verdict(Outcome.FAILED, kind=FailureKind.GUARD, output=excerpt(text))
+    text = _decoded(answer[:end] + b'"')
     opening = _OPENING.match(text)
-    if opening is None:  # moved to the background, summarised, or another version's wording: no verdict on file
-        return _OK
+    if opening is None:
+        return _did_not_run_to_its_end(text)
     trailer = _trailer(text, opening.end())
     printed = text[opening.end() : trailer.start()]
     silent = _SILENT.fullmatch(printed) is not None
-    signal = trailer["signal"]
+    output = "" if silent else excerpt(printed)
+    code, signal = trailer.group("code", "signal")
     if signal and signal != "(none)":
-        return Verdict(Outcome.CANCELLED, output="" if silent else excerpt(printed), silent=silent)
-    code = int(trailer["code"]) if trailer["code"] not in (None, "(none)") else 0
-    if code == 0 or _is_printed(call, printed, f"Exit Code: {code}"):
+        return Verdict(Outcome.CANCELLED, output=output, silent=silent)
+    exit_code = int(code) if code and code != "(none)" else 0
+    if exit_code == 0 or _is_printed(call, printed, f"Exit Code: {exit_code}"):
         return Verdict(Outcome.OK, exit_code=0, silent=silent)
-    return Verdict(Outcome.FAILED, exit_code=code, output="" if silent else excerpt(printed), silent=silent)
+    return Verdict(Outcome.FAILED, exit_code=exit_code, output=output, silent=silent)
 
 
-def _fence(answer: bytes) -> int:
+def _did_not_run_to_its_end(text: str) -> Verdict:
+    if text.startswith(_BLOCKED):
+        return Verdict(Outcome.FAILED, kind=FailureKind.GUARD, output=excerpt(text))
+    stopped = _STOPPED.match(text)
+    if stopped is None:  # moved to the background, summarised, or another version's wording: no verdict on file
+        return _OK
+    if stopped[1] == "automatically cancelled":
+        return Verdict(Outcome.FAILED, kind=FailureKind.TIMEOUT, output=excerpt(text))
+    return Verdict(Outcome.CANCELLED, output=excerpt(text))
+
+
+def _end(answer: bytes) -> int:
     """Where the CLI's own text ends: before the closing fence, where there is an opening one, else at the quote."""
     end = answer.find(_CLOSING) if _OPENING_FENCE in answer[:300] else -1
     return end if end > 0 else len(answer) - 1
@@ -345,11 +351,10 @@ def _trailer(text: str, start: int) -> re.Match[str]:
     raise AssertionError("the end of the text always matches")
 
 
-def _plainly_ran_ok(answer: bytes) -> bool:
+def _plainly_ran_ok(answer: bytes, end: int) -> bool:
     """Whether an answer shows without being decoded that the command went well and said so (the hot path)."""
     if _PLAIN_OPENING.match(answer) is None:
         return False
-    end = _fence(answer)
     tail = answer[max(0, end - _LONGEST_TRAILER) : end]
     return b"Exit Code: " not in tail and b"Signal: " not in tail
 

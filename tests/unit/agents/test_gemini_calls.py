@@ -219,7 +219,7 @@ class TestExitCodes:
         verdict = ran(text, output)
         assert verdict.exit_code == code
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gemini_calls, "_plainly_ran_ok", lambda answer: False)
+            patch.setattr(gemini_calls, "_plainly_ran_ok", lambda answer, end: False)
             assert ran(text, output) == verdict
 
 
