@@ -7,7 +7,7 @@ unique over all sessions. Forks and resumes copy records with their ids: a copie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -34,13 +34,15 @@ _MOST_TEXT: Final = 16_000  # characters of a command that are carried on; a lon
 _SHORT: Final = 400  # bytes; no answer by which a tool says that there is nothing is longer
 
 
+_MESSAGE_TYPES: Final = (b'user"', b"assis")  # the first bytes of the types that hold messages
+
 _Value = TypeVar("_Value")
 
 # What follows names the fields as the agent does. Only what is used is declared, and of that only what is read often
 # is decoded at once: the rest, above all the results, stays raw bytes.
 
 
-class _Block(Struct):
+class _Block(Struct, gc=False):
     type: str = ""
     id: str | None = None
     name: str | None = None
@@ -51,11 +53,11 @@ class _Block(Struct):
     text: Raw = Raw()
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     content: str | list[_Block] | None = None
 
 
-class _Details(Struct, rename="camel"):
+class _Details(Struct, rename="camel", gc=False):
     """`toolUseResult` of a call that worked."""
 
     interrupted: Raw = Raw()
@@ -70,7 +72,7 @@ class _Origin(Struct, rename={"session_id": "sessionId"}):
     session_id: str | None = None  # of `forkedFrom`
 
 
-class _Record(Struct, rename="camel"):
+class _Record(Struct, rename="camel", gc=False):
     type: str = ""
     uuid: str | None = None
     parent_uuid: str | None = None
@@ -88,7 +90,7 @@ class _Record(Struct, rename="camel"):
     tool_use_result: _Details | str | list[Raw] | bool | float | None = None
 
 
-class _Input(Struct):
+class _Input(Struct, gc=False):
     """Of a tool call, whichever tool it is."""
 
     file_path: str | None = None
@@ -101,7 +103,7 @@ class _Input(Struct):
     pages: object = None
 
 
-class _TextBlock(Struct):
+class _TextBlock(Struct, gc=False):
     text: str | None = None
 
 
@@ -142,21 +144,75 @@ class ClaudeReader(SessionReader):
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
         decode = self._lines.decode
         for line in lines:
+            if line[:9] == b'{"type":"' and line[9:14] not in _MESSAGE_TYPES:
+                continue  # a title, a snapshot, the last prompt: never a message
             record = decode(line)
-            # `progress` records (2.1.11 to 2.1.83) hold copies of subagents' messages: only these two types count.
-            if record is None or record.type not in ("assistant", "user") or not isinstance(record.message, _Message):
-                continue
-            session = self._session(record)
-            if session != self._state.session or (record.cwd and not self._state.cwd):
-                yield self._session_start(record, session)
-            content = record.message.content
-            if record.type == "user":
-                yield from self._finished_calls(record, content)
-                message = _user_message(record, session, content)
-                if message is not None:
-                    yield message
-            elif isinstance(content, list):
-                self._note_calls(record, session, content)
+            if record is not None and isinstance(record.message, _Message):
+                yield from self._events(record, record.message.content)
+
+    def _events(self, record: _Record, content: str | list[_Block] | None) -> Sequence[Event]:
+        if record.is_sidechain and not record.agent_id:
+            self._follow_chain(record)
+        # `progress` records (2.1.11 to 2.1.83) hold copies of subagents' messages: only these two types count.
+        if record.type == "assistant":
+            calls = [block for block in content if block.type == "tool_use"] if isinstance(content, list) else ()
+            return self._note_calls(record, calls) if calls else ()
+        if record.type != "user":
+            return ()
+        if not isinstance(content, list):
+            return self._message(record, content or "")
+        events: list[Event] = []
+        texts = []
+        for block in content:
+            if block.type == "tool_result":
+                call = self._state.pending.pop(block.tool_use_id or "", None)
+                if call is not None:
+                    events.append(_finished(call, block, record))
+            elif block.type == "text":
+                texts.append(_text(block.text))
+        if texts:
+            events += self._message(record, "\n".join(texts))
+        return events
+
+    def _note_calls(self, record: _Record, blocks: list[_Block]) -> Sequence[Event]:
+        session = self._session(record)
+        at = _seconds(record.timestamp)
+        for block in blocks:
+            tool = block.name or ""
+            call = ToolCall(
+                key=f"{_AGENT}:{block.id}",
+                agent=_AGENT,
+                session=session,
+                stream=self._stream(record, session),
+                at=at,
+                cwd=record.cwd or "",
+                tool=tool,
+                operation=_operation(tool, block.input),
+                outcome=_UNKNOWN,
+                size=len(block.input),
+            )
+            if block.id:
+                _put(self._state.pending, block.id, call)
+        return self._start(record, session, at)
+
+    def _message(self, record: _Record, text: str) -> Sequence[Event]:
+        """What a person typed, if that is what the text of a `user` record is."""
+        typed = _INJECTED.sub("", text).strip()
+        if not typed or not _may_be_typed(record) or typed.startswith(_NOT_TYPED):
+            return ()
+        session = self._session(record)
+        at = _seconds(record.timestamp)
+        interrupts = typed.startswith(_INTERRUPTED)
+        message = UserMessage(
+            key=f"{_AGENT}:{record.uuid or ''}",
+            agent=_AGENT,
+            session=session,
+            stream=session,
+            at=at,
+            text="" if interrupts else excerpt(typed),
+            interrupts=interrupts,
+        )
+        return [*self._start(record, session, at), message]
 
     def _session(self, record: _Record) -> str:
         """The session that the record was first written in: `/branch` marks copies with where they come from."""
@@ -165,50 +221,23 @@ class ClaudeReader(SessionReader):
             return record.forked_from.session_id
         return record.session_id or self._name
 
-    def _session_start(self, record: _Record, session: str) -> SessionStart:
+    def _start(self, record: _Record, session: str, at: float) -> Sequence[Event]:
         state = self._state
+        if session == state.session and (state.cwd or not record.cwd):
+            return ()
         state.session, state.cwd = session, record.cwd or ""
         parent = state.parent if state.parent != session else ""
-        return SessionStart(agent=_AGENT, session=session, at=_seconds(record.timestamp), cwd=state.cwd, parent=parent)
+        return [SessionStart(agent=_AGENT, session=session, at=at, cwd=state.cwd, parent=parent)]
 
     def _stream(self, record: _Record, session: str) -> str:
         if not record.is_sidechain:
             return session
-        return f"{session}/{record.agent_id or self._chain(record)}"
+        return f"{session}/{record.agent_id or self._state.chains.get(record.uuid or '', '')}"
 
-    def _chain(self, record: _Record) -> str:
-        """The first record of an inline sidechain (1.0.80 to 2.0.21): several may run at once, and none has a name."""
+    def _follow_chain(self, record: _Record) -> None:
+        """Inline sidechains (1.0.80 to 2.0.21) run side by side without a name: the first record's id stands for it."""
         uuid = record.uuid or ""
-        first = self._state.chains.get(record.parent_uuid or "", uuid)
-        _put(self._state.chains, uuid, first)
-        return first
-
-    def _note_calls(self, record: _Record, session: str, content: list[_Block]) -> None:
-        stream = self._stream(record, session)
-        for block in content:
-            if block.type == "tool_use" and block.id:
-                call = ToolCall(
-                    key=f"{_AGENT}:{block.id}",
-                    agent=_AGENT,
-                    session=session,
-                    stream=stream,
-                    at=_seconds(record.timestamp),
-                    cwd=record.cwd or "",
-                    tool=block.name or "",
-                    operation=_operation(block.name or "", block.input),
-                    outcome=Outcome.UNKNOWN,
-                    size=len(block.input),
-                )
-                _put(self._state.pending, block.id, call)
-
-    def _finished_calls(self, record: _Record, content: str | list[_Block] | None) -> Iterator[ToolCall]:
-        if record.is_sidechain and not record.agent_id:
-            self._chain(record)
-        for block in content if isinstance(content, list) else ():
-            if block.type == "tool_result":
-                call = self._state.pending.pop(block.tool_use_id or "", None)
-                if call is not None:
-                    yield _finished(call, block, record)
+        _put(self._state.chains, uuid, self._state.chains.get(record.parent_uuid or "", uuid))
 
 
 def _put(table: dict[str, _Value], key: str, value: _Value) -> None:
@@ -221,22 +250,29 @@ def _put(table: dict[str, _Value], key: str, value: _Value) -> None:
 # -- what was asked ----------------------------------------------------------------------------------------
 
 
+_ACTIONS: Final = {
+    **dict.fromkeys(SHELL_TOOLS, Action.RUN),
+    **dict.fromkeys(("Read", "NotebookRead"), Action.READ),
+    **dict.fromkeys(SEARCH_TOOLS, Action.SEARCH),
+    **dict.fromkeys(("Edit", "MultiEdit", "NotebookEdit"), Action.EDIT),
+    "Write": Action.WRITE,
+}
+
+
 def _operation(tool: str, raw: Raw) -> Operation:
     try:
         given = _decode_input(raw) if raw else _Input()
     except msgspec.MsgspecError:  # a model's own slip: a number for a path, a list for the whole
         given = _Input()
-    path = _cut(given.file_path or given.notebook_path or given.path)
+    action = _ACTIONS.get(tool, Action.OTHER)
     if tool in SHELL_TOOLS:
-        return Operation(Action.RUN, command=_cut(given.command))
-    if tool in ("Read", "NotebookRead"):
-        partial = given.offset is not None or given.limit is not None or given.pages is not None
-        return Operation(Action.READ, path=path, partial=partial)
-    if tool in SEARCH_TOOLS:
-        return Operation(Action.SEARCH, path=path, pattern=_cut(given.pattern))
-    if tool in ("Edit", "MultiEdit", "NotebookEdit"):
-        return Operation(Action.EDIT, path=path)
-    return Operation(Action.WRITE if tool == "Write" else Action.OTHER, path=path)
+        return Operation(action, command=_cut(given.command))
+    return Operation(
+        action,
+        path=_cut(given.file_path or given.notebook_path or given.path),
+        pattern=_cut(given.pattern) if tool in SEARCH_TOOLS else "",
+        partial=given.offset is not None or given.limit is not None or given.pages is not None,
+    )
 
 
 def _cut(text: str | None) -> str:
@@ -246,47 +282,48 @@ def _cut(text: str | None) -> str:
 # -- what came of it ---------------------------------------------------------------------------------------
 
 
+_UNKNOWN: Final = Outcome.UNKNOWN
+_OK: Final = Outcome.OK
+
+
 def _finished(call: ToolCall, block: _Block, record: _Record) -> ToolCall:
     size = call.size + len(block.content)
+    details = record.tool_use_result
     if not block.is_error:
-        verdict = _judge_success(call.tool, block.content, record.tool_use_result)
-        text = _text(block.content) if verdict.outcome is not Outcome.OK else ""
-    else:
-        text = _text(block.content)
-        verdict = judge_failure(call.tool, text, record.version or "")
+        outcome, silent = _judge_success(call.tool, block.content, details)
+        output = "" if outcome is _OK else excerpt(_text(block.content))
+        return structs.replace(call, outcome=outcome, silent=silent, output=output, size=size)
+    text = _text(block.content)
+    verdict = judge_failure(call.tool, text, record.version or "")
+    if isinstance(details, _Details) and _is_set(details.interrupted):
+        verdict = Verdict(Outcome.CANCELLED)
     return structs.replace(
         call,
         outcome=verdict.outcome,
         kind=verdict.kind,
         exit_code=verdict.exit_code,
         silent=verdict.silent,
-        reason=verdict.reason,
+        reason=excerpt(verdict.reason),
         output=excerpt(text),
         size=size,
     )
 
 
-_OK: Final = Verdict(Outcome.OK)
-
-
-def _judge_success(tool: str, content: Raw, details: object) -> Verdict:
-    """The verdict on a result that is not flagged as an error."""
-    if isinstance(details, _Details):
-        if _is_set(details.interrupted):
-            return Verdict(Outcome.CANCELLED)
-        if _is_set(details.background_task_id):
-            return Verdict(Outcome.UNKNOWN)  # it was started: nothing is known yet of how it went
+def _judge_success(tool: str, content: Raw, details: object) -> tuple[Outcome, bool]:
+    """The outcome of a call whose result is not flagged as an error, and whether it answered nothing."""
+    if isinstance(details, _Details) and _is_set(details.background_task_id):
+        return _UNKNOWN, False  # it was started: how it goes is not known yet
     if len(content) > _SHORT:
-        return _OK
-    if tool in SHELL_TOOLS and said_nothing(_text(content)):
-        return Verdict(Outcome.OK, silent=True)
+        return _OK, False
+    if tool in SHELL_TOOLS:
+        return _OK, said_nothing(_text(content))
     if tool in SEARCH_TOOLS and found_nothing(_text(content)) and not _counted(details):
-        return Verdict(Outcome.EMPTY)
-    return _OK
+        return Outcome.EMPTY, False
+    return _OK, False
 
 
 def _is_set(value: Raw) -> bool:
-    return bytes(value) not in (b"", b"false", b"null", b'""')
+    return len(value) > 0 and bytes(value) not in (b"false", b"null", b'""')
 
 
 def _counted(details: object) -> bool:
@@ -318,27 +355,10 @@ _NOT_TYPED: Final = (
 _INTERRUPTED: Final = "[Request interrupted by user"
 
 
-def _user_message(record: _Record, session: str, content: str | list[_Block] | None) -> UserMessage | None:
-    """What a person typed, if a `user` record holds any: results, reminders and summaries are such records too."""
+def _may_be_typed(record: _Record) -> bool:
     if record.is_sidechain or record.is_meta or record.is_compact_summary:
-        return None
-    if isinstance(record.origin, _Origin) and record.origin.kind not in (None, "human"):
-        return None
-    if isinstance(content, list):
-        content = "\n".join(_text(block.text) for block in content if block.type == "text")
-    text = _INJECTED.sub("", content or "").strip()
-    interrupts = text.startswith(_INTERRUPTED)
-    if not text or text.startswith(_NOT_TYPED):
-        return None
-    return UserMessage(
-        key=f"{_AGENT}:{record.uuid or ''}",
-        agent=_AGENT,
-        session=session,
-        stream=session,
-        at=_seconds(record.timestamp),
-        text="" if interrupts else excerpt(text),
-        interrupts=interrupts,
-    )
+        return False
+    return not isinstance(record.origin, _Origin) or record.origin.kind in (None, "human")
 
 
 def _seconds(timestamp: str | None) -> float:

@@ -32,7 +32,7 @@ __all__ = ["MAX_DOCUMENT", "Cursor", "Tail", "is_unchanged", "open_tail"]
 MAX_DOCUMENT: Final = 64 * 1024 * 1024
 """Bytes of the largest FileShape.WHOLE document that is read; a larger one is skipped and counted."""
 
-_BLOCK: Final = 1024 * 1024  # bytes asked of the system at a time
+_BLOCK: Final = 256 * 1024  # bytes asked of the system at a time
 _WINDOW: Final = (
     1024  # bytes hashed: agents' lines end in constants, so that fewer would be the same at every line's end
 )
@@ -43,7 +43,7 @@ _SQLITE_INTEGER: Final = 2**63 - 1  # dev and ino are unsigned 64-bit numbers, S
 class Cursor(Struct, frozen=True):
     """How far a file was read, and how to tell later that it is still the same file.
 
-    Offsets and hashes are of the decompressed bytes of a `.zst` file; size, mtime, dev and ino are of the file itself.
+    The offset in a `.zst` file is one of its decompressed bytes.
     """
 
     path: str
@@ -75,11 +75,13 @@ def is_unchanged(path: Path, cursor: Cursor) -> bool:
 def open_tail(path: Path, cursor: Cursor | None, shape: FileShape = FileShape.LINES) -> Tail:
     """What `path` holds past `cursor`; a context manager. Raises OSError where it is not a readable, regular file."""
     # Without O_NONBLOCK, opening a pipe that somebody left there would wait for ever.
-    file: BufferedReader = BufferedReader(FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)), _BLOCK)
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return _DocumentTail(path, file, cursor) if shape is FileShape.WHOLE else _LineTail(path, file, cursor)
+        if shape is FileShape.WHOLE:
+            return _DocumentTail(path, file, cursor)
+        return (_CompressedTail if path.suffix == ".zst" else _LineTail)(path, file, cursor)
     except BaseException:
         file.close()
         raise
@@ -91,14 +93,12 @@ class Tail(ABC):
     fresh: bool  # reading starts at the first byte: what readers carried from earlier readings must be dropped
     skipped: int = 0  # lines or documents too long to be read, and damaged ends of compressed files
 
-    def __init__(self, path: Path, file: BufferedReader, cursor: Cursor | None) -> None:
+    def __init__(self, path: Path, file: FileIO, cursor: Cursor | None) -> None:
         self._path = path
         self._file = file
         self._info = os.fstat(file.fileno())
-        self._generation = cursor.generation if cursor else 0
+        self._known = cursor
         self._offset = 0
-        self._head = b""  # the first bytes consumed, at least _WINDOW of them if there are so many
-        self._tail = b""  # the last bytes consumed, likewise
         self._at_end = False
 
     def __enter__(self) -> Self:
@@ -111,15 +111,16 @@ class Tail(ABC):
 
     @abstractmethod
     def lines(self, max_bytes: int | None = None) -> Iterator[bytes]:
-        """Whole lines with their line ends; a line that is not finished yet is left for the next reading.
+        """Whole lines with their ends; a line that is not finished yet is left for the next reading.
 
-        Stops after the line that reaches `max_bytes`; called again, it goes on. A line counts as consumed when it
-        is handed out. A FileShape.WHOLE document is one line, handed out only if it is not what was read last time.
+        Stops after the line that reaches `max_bytes`; called again, it goes on. A line counts as consumed when it is
+        handed out. A FileShape.WHOLE document is one line, handed out only if it is not what was read last time.
         """
 
     def cursor(self) -> Cursor:
         """Where to go on after what was consumed so far."""
-        head = self._head[: min(self._offset, _WINDOW)]
+        head, tail_hash = self._proof()
+        known = self._known
         return Cursor(
             path=str(self._path),
             dev=self._info.st_dev & _SQLITE_INTEGER,
@@ -129,52 +130,43 @@ class Tail(ABC):
             offset=self._offset,
             head_len=len(head),
             head_hash=_digest(head),
-            tail_hash=self._tail_hash(),
-            generation=self._generation,
+            tail_hash=tail_hash,
+            generation=known.generation + self.fresh if known else 0,
         )
 
-    def _tail_hash(self) -> bytes:
-        return _digest(self._tail[-_WINDOW:])
+    @abstractmethod
+    def _proof(self) -> tuple[bytes, bytes]:
+        """The first bytes consumed, and the hash of the last ones: what a later reading is to find again."""
 
 
 class _LineTail(Tail):
-    """A file that grows line by line, plain or compressed."""
+    """A file that grows line by line."""
 
-    def __init__(self, path: Path, file: BufferedReader, cursor: Cursor | None) -> None:
+    def __init__(self, path: Path, file: FileIO, cursor: Cursor | None) -> None:
         super().__init__(path, file, cursor)
-        self._compressed = path.suffix == ".zst"
-        self._stream = _decompressed(file) if self._compressed else file
-        self.fresh = cursor is None or not self._resume(cursor)
-        if cursor is not None and self.fresh:
-            self._generation += 1
-            self._offset, self._head, self._tail = 0, b"", b""
-            file.seek(0)
-            self._stream = _decompressed(file) if self._compressed else file
+        self._stream: BufferedReader = self._opened(file)
+        self._last = b""  # the line that was consumed last
+        self.fresh = cursor is None or not self._is_same(cursor)
+        if cursor is not None and not self.fresh:
+            self._go_to(cursor.offset)
 
-    def _resume(self, cursor: Cursor) -> bool:
-        """Stand at the cursor's offset, if what comes before it is what was read then."""
-        if self._compressed:
-            self._read_up_to(cursor.offset)
-        else:
-            self._jump_to(cursor)
+    def _opened(self, file: FileIO) -> BufferedReader:
+        return BufferedReader(file, _BLOCK)
+
+    def _is_same(self, cursor: Cursor) -> bool:
+        """Whether what comes before the cursor is what was read then."""
         return (
-            self._offset == cursor.offset
-            and _digest(self._head[: cursor.head_len]) == cursor.head_hash
-            and self._tail_hash() == cursor.tail_hash
+            self._info.st_size >= cursor.offset
+            and _digest(self._bytes(0, cursor.head_len)) == cursor.head_hash
+            and _digest(self._bytes(cursor.offset - _WINDOW, cursor.offset)) == cursor.tail_hash
         )
 
-    def _jump_to(self, cursor: Cursor) -> None:
-        if self._info.st_size < cursor.offset:
-            return
-        start = max(0, cursor.offset - _WINDOW)
-        descriptor = self._file.fileno()
-        self._head = os.pread(descriptor, cursor.head_len, 0)
-        self._tail = os.pread(descriptor, cursor.offset - start, start)
-        self._offset = self._file.seek(cursor.offset)
+    def _go_to(self, offset: int) -> None:
+        self._offset = self._stream.seek(offset)
 
-    def _read_up_to(self, offset: int) -> None:
-        while block := self._stream.read(min(_BLOCK, offset - self._offset)):
-            self._consume(block)
+    def _bytes(self, start: int, end: int) -> bytes:
+        start = max(0, start)
+        return os.pread(self._file.fileno(), end - start, start)
 
     def lines(self, max_bytes: int | None = None) -> Iterator[bytes]:
         readline = self._stream.readline
@@ -182,67 +174,89 @@ class _LineTail(Tail):
         while not self._at_end and (stop is None or self._offset < stop):
             line = readline(MAX_LINE + 1)
             if line[-1:] == b"\n":
-                self._consume(line)
+                self._offset += len(line)
+                self._last = line
                 yield line
-            elif len(line) <= MAX_LINE or not self._discard(line):
-                # A compressed file does not grow: what misses its end there is damaged.
-                self.skipped += self._compressed and bool(line or _is_damaged(self._stream))
-                self._at_end = True
+            elif len(line) <= MAX_LINE:
+                self._end(line)
+            else:
+                self._discard(line)
 
-    def _consume(self, data: bytes) -> None:
-        self._offset += len(data)
-        self._tail = data if len(data) >= _WINDOW else self._tail[-_WINDOW:] + data
-        if len(self._head) < _WINDOW:
-            self._head += data[:_WINDOW]
+    def _end(self, unfinished: bytes) -> None:  # noqa: ARG002 (it is read again when it has been finished)
+        self._at_end = True
 
-    def _discard(self, start: bytes) -> bool:
-        """Consume a line too long to be read, of which `start` was; False if it is not finished yet."""
-        before = self._offset, self._head, self._tail
-        data = start
-        while data:
-            self._consume(data)
-            if data[-1:] == b"\n":
-                self.skipped += 1
-                return True
+    def _discard(self, start: bytes) -> None:
+        """Pass over a line too long to be read, of which `start` was."""
+        length, data = len(start), start
+        while data and data[-1:] != b"\n":
             data = self._stream.readline(_BLOCK)
-        self._offset, self._head, self._tail = before
-        return False
+            length += len(data)
+        if data:
+            self._offset += length
+            self._last = data
+            self.skipped += 1
+        else:
+            self._end(start)
+
+    def _proof(self) -> tuple[bytes, bytes]:
+        head = self._bytes(0, min(self._offset, _WINDOW))
+        if self._known and not self.fresh and self._offset == self._known.offset:
+            return head, self._known.tail_hash
+        tail = self._bytes(self._offset - _WINDOW, self._offset)
+        last = self._last[-_WINDOW:]
+        # Should the file have been rewritten since, the line that was read stands for it, and will not be found again.
+        return head, _digest(tail if tail.endswith(last) else last)
+
+
+class _CompressedTail(_LineTail):
+    """A zstd file. It does not grow: while it keeps its size and inode it is the same, otherwise it is read afresh."""
+
+    def _opened(self, file: FileIO) -> BufferedReader:
+        self._source = _Decompressor(file)
+        return BufferedReader(self._source, _BLOCK)
+
+    def _is_same(self, cursor: Cursor) -> bool:
+        return (cursor.size, cursor.ino) == (self._info.st_size, self._info.st_ino & _SQLITE_INTEGER)
+
+    def _go_to(self, offset: int) -> None:
+        while data := self._stream.read(min(_BLOCK, offset - self._offset)):
+            self._offset += len(data)
+
+    def _end(self, unfinished: bytes) -> None:
+        super()._end(unfinished)
+        self.skipped += bool(unfinished) or self._source.damaged
+
+    def _proof(self) -> tuple[bytes, bytes]:
+        return b"", b""
 
 
 class _DocumentTail(Tail):
     """A document that is rewritten whole at every change."""
 
-    def __init__(self, path: Path, file: BufferedReader, cursor: Cursor | None) -> None:
+    def __init__(self, path: Path, file: FileIO, cursor: Cursor | None) -> None:
         super().__init__(path, file, cursor)
-        document = file.read(MAX_DOCUMENT + 1) if self._info.st_size <= MAX_DOCUMENT else b""
-        too_large = self._info.st_size > MAX_DOCUMENT or len(document) > MAX_DOCUMENT
-        self._document = b"" if too_large else document
-        self._digest = _digest(self._document)
-        self._known = cursor
-        self.skipped = int(too_large)
-        self.fresh = cursor is None or self._digest != cursor.tail_hash
-        if cursor is not None and self.fresh:
-            self._generation += 1
+        self.skipped = int(self._info.st_size > MAX_DOCUMENT)
+        self._document = b"" if self.skipped else file.read(self._info.st_size)
+        self.fresh = cursor is None or _digest(self._document) != cursor.tail_hash
 
     def lines(self, max_bytes: int | None = None) -> Iterator[bytes]:  # noqa: ARG002 (a document is read whole or not)
         if self._at_end:
             return
         self._at_end = True
         self._offset = len(self._document)
-        self._head = self._document[:_WINDOW]
         if self.fresh and self._document:
             yield self._document
 
-    def _tail_hash(self) -> bytes:
-        if self._at_end:
-            return self._digest
-        return self._known.tail_hash if self._known else b""
+    def _proof(self) -> tuple[bytes, bytes]:
+        if not self._at_end:
+            return b"", self._known.tail_hash if self._known else b""
+        return self._document[:_WINDOW], _digest(self._document)
 
 
 class _Decompressor(RawIOBase):
     """The decompressed bytes of a zstd file, ending early where it is damaged."""
 
-    def __init__(self, file: BufferedReader) -> None:
+    def __init__(self, file: FileIO) -> None:
         import zstandard  # few homes hold a compressed session, and `status` should not pay for it
 
         self._error = zstandard.ZstdError
@@ -261,14 +275,6 @@ class _Decompressor(RawIOBase):
         except self._error:
             self.damaged = True
             return 0
-
-
-def _decompressed(file: BufferedReader) -> BufferedReader:
-    return BufferedReader(_Decompressor(file), _BLOCK)
-
-
-def _is_damaged(stream: BufferedReader) -> bool:
-    return isinstance(stream.raw, _Decompressor) and stream.raw.damaged
 
 
 def _digest(data: bytes) -> bytes:
