@@ -228,4 +228,4 @@ def _has_recipe(text: str, name: str) -> bool:
     if re.search(r"^\s*(-?include|sinclude|import|mod)\b|^[^#\n]*%[^\n]*:|\$\(eval", text, re.MULTILINE):
         return True
     # Both spell it at the start of a line, before a colon; just allows @ before it and parameters behind it.
-    return re.search(rf"^@?([^:#=\n]*\s)?{re.escape(name)}(\s[^:=\n]*)?:(?!=)", text, re.MULTILINE) is not None
+    return re.search(rf"^@?([^:#=\n]*\s)?{re.escape(name)}(\s[^:\n]*)?:(?!=)", text, re.MULTILINE) is not None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from headroomd.errors import LedgerError
 from headroomd.ledger.db import Connection, transaction
@@ -68,6 +69,8 @@ class Learnings:
         before = {learning.id: learning for learning in self.of_project(project)}
         judged = judge(self._supports(project), self._tries(project), check)
         after = [self._grown(before.get(learning_id(project, one.lesson)), one, project) for one in judged]
+        judged_ids = {learning.id for learning in after}
+        after += [_unsupported(learning) for learning in before.values() if learning.id not in judged_ids]
         changed = [learning for learning in after if before.get(learning.id) != learning]
         if changed:
             with transaction(self._db):
@@ -209,6 +212,14 @@ class Learnings:
 def learning_id(project: str, lesson: Lesson) -> str:
     """Ten hexadecimal digits, the same for the same lesson in the same project."""
     return hashlib.blake2b(f"{project}\x1f{lesson.identity}".encode("utf-8", "replace"), digest_size=5).hexdigest()
+
+
+def _unsupported(learning: Learning) -> Learning:
+    """What becomes of a learning when all of its evidence was withdrawn."""
+    if learning.pinned:
+        return learning
+    status = Status.PROPOSED if learning.status is Status.PROPOSED else Status.RETIRED
+    return replace(learning, status=status, reason="its evidence was withdrawn", sessions=0, calls=0)
 
 
 def _learning(row: tuple[Any, ...]) -> Learning:
