@@ -40,7 +40,7 @@ _SHARED_SESSION_ID: Final = "a2a-server"  # what every session of the A2A server
 _REMEMBERED: Final = 1000  # ids of emitted calls and messages carried on; older copies are the ledger's to tell
 
 _HEAD: Final = re.compile(
-    rb'\{"(?:\$set":\{"lastUpdated":"[^"\\]*"\}\}\s*\Z|(\$set":\{"messages":)|id":"[^"\\]*","timestamp":"[^"\\]*",'
+    rb'\{"(?:\$set":\{"lastUpdated":"[\w:.+-]*"\}\}\s*\Z|(\$set":\{"messages":)|id":"[\w-]*","timestamp":"[\w:.+-]*",'
     rb'"type":"(?:user","content":\[\{"functionResponse":|(gemini")))'
 )
 """How lines begin that cannot matter: new times, user messages that only hand results back (a third of all bytes, and
@@ -151,7 +151,7 @@ class GeminiReader(SessionReader):
 
     def _record(self, record: _Record) -> list[Event]:
         update = record.update
-        if record.type is not None:
+        if record.type is not None or record.tool_calls:
             messages = [record]
         else:
             messages = self._messages(record.messages or (update.messages if update else None) or ())
@@ -171,7 +171,7 @@ class GeminiReader(SessionReader):
 
     def _messages(self, raw: Iterable[Raw]) -> list[_Record]:
         decoded = (self._decoder.decode(bytes(data)) for data in raw)
-        return [message for message in decoded if message is not None and message.type is not None]
+        return [message for message in decoded if message is not None]
 
     def _identify(self, record: _Record) -> None:
         state = self._state
@@ -179,6 +179,8 @@ class GeminiReader(SessionReader):
         state.project_hash = record.project_hash or state.project_hash
         state.kind = record.kind or state.kind
         state.started = state.started or _seconds(record.start_time)
+        if not state.cwd:
+            self._prove(gemini_home.known_paths(self._runtime))
         self._name_session()
 
     def _name_session(self) -> None:
@@ -193,8 +195,7 @@ class GeminiReader(SessionReader):
         """Take for the project that folder of `folders` whose hash the file holds, if there is one."""
         if not self._state.cwd and self._state.project_hash:
             named = (folder for folder in folders if isinstance(folder, str))
-            known = itertools.chain(named, gemini_home.known_paths(self._runtime))
-            self._state.cwd = gemini_home.path_with_hash(self._state.project_hash, known)
+            self._state.cwd = gemini_home.path_with_hash(self._state.project_hash, named)
 
     def _announcement(self) -> list[SessionStart]:
         identity = (self._session, self._state.cwd)

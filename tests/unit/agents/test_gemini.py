@@ -268,6 +268,14 @@ class TestProject:
         """A folder named by a hash belongs to the known path with that hash."""
         assert self.cwd(place(home, "session-a.json", document(message(call())), HASH), home) == PROJECT
 
+    def test_hash_of_a_path_known_by_any_name(self, tmp_path: Path) -> None:
+        """A session below an unknown slug belongs to the path, of those that the CLI remembers, with its hash."""
+        path = place(tmp_path, "session-a.jsonl", lines(head(), message(call())), "unknown")
+        (tmp_path / ".gemini/trustedFolders.json").write_text(
+            json.dumps({"/x": "TRUST_FOLDER", PROJECT: "TRUST_FOLDER"})
+        )
+        assert self.cwd(path, tmp_path) == PROJECT
+
     def test_hash_proves_the_workspace_listed(self, tmp_path: Path) -> None:
         """The folder that the session context lists is the project if its hash is the file's."""
         context = f"<session_context>\n- **Workspace Directories:**\n  - /elsewhere\n  - {PROJECT}\n</session_context>"
