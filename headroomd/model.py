@@ -3,7 +3,8 @@
 Must not import anything of headroomd: every room speaks these words.
 
 They are msgspec structs rather than dataclasses because one is made for every tool call ever read, and because
-carried state is stored as msgpack (docs/decisions/001-structs.md).
+carried state is stored as msgpack (docs/decisions/001-structs.md). Those made by the thousand are kept from the garbage
+collector (gc=False): they hold no cycles, and it would look at each again and again.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Action(StrEnum):
     OTHER = "other"
 
 
-class Operation(Struct, frozen=True, omit_defaults=True):
+class Operation(Struct, frozen=True, omit_defaults=True, gc=False):
     """An action with its target, in the agent's own words: paths are as the agent wrote them."""
 
     action: Action
@@ -84,7 +85,7 @@ class Operation(Struct, frozen=True, omit_defaults=True):
     partial: bool = False  # a read of a part only (offset, limit, line range)
 
 
-class ToolCall(Struct, frozen=True, omit_defaults=True):
+class ToolCall(Struct, frozen=True, omit_defaults=True, gc=False):
     """One tool call with its outcome."""
 
     key: str  # the same for every copy of a call, different for different calls: "claude:toolu_1", "codex:<thread>:call_1"
@@ -104,7 +105,7 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
     size: int = 0  # characters of input and result together: what the call cost the conversation
 
 
-class UserMessage(Struct, frozen=True, omit_defaults=True):
+class UserMessage(Struct, frozen=True, omit_defaults=True, gc=False):
     """Words that a person typed (no tool results, reminders, summaries or other injected text)."""
 
     key: str
@@ -116,7 +117,7 @@ class UserMessage(Struct, frozen=True, omit_defaults=True):
     interrupts: bool = False  # the user stopped the agent ("[Request interrupted by user]"); text may be ""
 
 
-class SessionStart(Struct, frozen=True, omit_defaults=True):
+class SessionStart(Struct, frozen=True, omit_defaults=True, gc=False):
     """A session's identity and home, given before its first call; given again when better known."""
 
     agent: str

@@ -197,7 +197,7 @@ class ClaudeReader(SessionReader):
 
     def _message(self, record: _Record, text: str) -> Sequence[Event]:
         """What a person typed, if that is what the text of a `user` record is."""
-        typed = _INJECTED.sub("", text).strip()
+        typed = (_INJECTED.sub("", text) if "<" in text else text).strip()
         if not typed or not _may_be_typed(record) or typed.startswith(_NOT_TYPED):
             return ()
         session = self._session(record)
