@@ -123,7 +123,7 @@ class _User:
     def _headroomd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A child process whose whole environment is made up here, so that nothing of the real user is found."""
         environment = {"HOME": str(self._home), "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        command = [sys.executable, "-m", "headroomd", *arguments]
+        command = [sys.executable, "-P", "-m", "headroomd", *arguments]
         done = subprocess.run(command, cwd=self._project, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             cause = f"headroomd {arguments[0]} failed in the demo ({done.stderr.strip()})"

@@ -1,0 +1,73 @@
+"""The installed program: what users get, not what lies in the repository."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Runs the console script of an installed headroomd to its end, as a child without a terminal.
+
+    That of the running environment, or, where its installation is an editable one, of a wheel built once a run.
+    """
+    script, given = Path(sys.executable).with_name("headroomd"), {}
+    if _is_editable():
+        target = _built_once(tmp_path_factory.getbasetemp())
+        # This path comes before the editable installation; the console script is the wheel's.
+        script, given = target / "bin/headroomd", {"PYTHONPATH": str(target)}
+
+    def run(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(script), *arguments],
+            cwd=cwd,
+            env={**os.environ, **given, **(variables or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def _built_once(shared: Path) -> Path:
+    """Where the wheel is installed; workers of one run share it."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    target = shared / "installed"
+    with (shared / "installed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (target / "complete").exists():
+            _install(target)
+            (target / "complete").touch()
+    return target
+
+
+def _is_editable() -> bool:
+    origin = json.loads(distribution("headroomd").read_text("direct_url.json") or "{}")
+    return bool(origin.get("dir_info", {}).get("editable"))
+
+
+def _install(target: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run(
+        [*pip, "--target", str(target), str(REPOSITORY)], capture_output=True, text=True, timeout=300, check=False
+    )
+    if done.returncode:
+        pytest.fail(f"the package does not install:\n{done.stderr}")
