@@ -71,10 +71,10 @@ def learn(
 
     places = Places.current()
     config = load_config(places)
-    _check_model(model)
     env = Environment.current()
     plugins = load_plugins()
     agents = _agents(agent, plugins)
+    _check_model(model)
     root = None if everything else _project_root(project or Path.cwd(), env.home)
     make_private(places.state)
     with Ledger.open(places.ledger) as ledger:
