@@ -46,40 +46,58 @@ class Asked(Struct, frozen=True):
     stops: bool = False  # write_stdin: sends Ctrl-C
 
 
+class _Arguments(Struct, gc=False):
+    """The arguments that matter, of all tools and all versions; of any type, for a model writes them."""
+
+    cmd: object = None
+    command: object = None
+    workdir: object = None
+    working_directory: object = None
+    sandbox_permissions: object = None
+    with_escalated_permissions: object = None
+    max_output_tokens: object = None
+    session_id: object = None
+    chars: object = None
+    path: object = None
+    input: object = None
+    patch: object = None
+
+
+_decode: Final = msgspec.json.Decoder(_Arguments).decode
+
+
 def asked_of(tool: str, arguments: str) -> Asked:
     """What a call asked for; `arguments` is a JSON text, or the plain input of a custom tool."""
     try:
-        values = msgspec.json.decode(arguments)
+        values = _decode(arguments)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        values = arguments
+        return Asked(_patch(arguments), runs=True) if tool == "apply_patch" else Asked(OTHER)
+    if tool in _SHELL_TOOLS:
+        return _shell(values)
     if tool == "apply_patch":
-        return Asked(_patch(_patch_text(values)), runs=True)
-    if not isinstance(values, dict):
-        return Asked(OTHER)
+        return Asked(_patch(_text(values.input) or _text(values.patch)), runs=True)
     if tool == "write_stdin":
-        process = str(values.get("session_id", ""))
-        return Asked(OTHER, runs=True, process=process, stops="\x03" in _text(values, "chars"))
+        return Asked(OTHER, runs=True, process=str(values.session_id or ""), stops="\x03" in _text(values.chars))
     if tool == "view_image":
-        return Asked(Operation(Action.READ, path=_text(values, "path")))
-    return _shell(values) if tool in _SHELL_TOOLS else Asked(OTHER)
+        return Asked(Operation(Action.READ, path=_text(values.path)))
+    return Asked(OTHER)
 
 
-def _shell(values: dict[str, object]) -> Asked:
-    workdir = _text(values, "workdir") or _text(values, "working_directory")
-    command = values.get("cmd") or values.get("command")
-    text = command_of(command)
-    operation = Operation(Action.RUN, command=text[:_MAX_COMMAND])
-    if "*** Begin Patch" in text and (isinstance(command, list) or _PATCH_IN_SHELL.search(text)):
+def _shell(values: _Arguments) -> Asked:
+    workdir = _text(values.workdir) or _text(values.working_directory)
+    text = command_of(values.cmd or values.command)
+    if "*** Begin Patch" in text and (isinstance(values.command, list) or _PATCH_IN_SHELL.search(text)):
         operation = _patch(text)
         if folder := _FOLDER_FIRST.match(text):
             workdir = posixpath.join(workdir, folder["folder"].strip("'\""))
-    budget = values.get("max_output_tokens")
+    else:
+        operation = Operation(Action.RUN, command=text[:_MAX_COMMAND])
+    budget = values.max_output_tokens
     return Asked(
         operation,
-        workdir=workdir,
+        workdir,
         runs=True,
-        escalated=values.get("sandbox_permissions") == "require_escalated"
-        or values.get("with_escalated_permissions") is True,
+        escalated=values.sandbox_permissions == "require_escalated" or values.with_escalated_permissions is True,
         own_limit=isinstance(budget, int | float) and budget < _DEFAULT_BUDGET,
     )
 
@@ -103,12 +121,6 @@ def _is_shell(program: str) -> bool:
     return name in _SHELLS or name in _SHELLS_OF_WINDOWS
 
 
-def _patch_text(values: object) -> str:
-    if isinstance(values, dict):
-        return _text(values, "input") or _text(values, "patch")
-    return values if isinstance(values, str) else ""
-
-
 def _patch(text: str) -> Operation:
     """A patch writes one new file, or edits: then the first file stands for all."""
     files = _PATCHED.findall(text)
@@ -118,8 +130,7 @@ def _patch(text: str) -> Operation:
     return Operation(Action.WRITE if creates else Action.EDIT, path=files[0][1])
 
 
-def _text(values: dict[str, object], key: str) -> str:
-    value = values.get(key)
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 

@@ -11,27 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from headroomd.agents import codex_bytes as shape
+from headroomd.agents import codex_records as records
 from headroomd.agents.base import SessionReader
 from headroomd.agents.codex_calls import asked_of, resolve
-from headroomd.agents.codex_records import (
-    ANSWER_OK,
-    ANSWERS,
-    EXIT_CODE,
-    HEAD,
-    ITEM,
-    STATUS,
-    WANTED,
-    Payload,
-    Record,
-    Source,
-    answer_size,
-)
-from headroomd.agents.codex_results import CUT_MARKS, text_of
 from headroomd.agents.codex_threads import Lineage, Thread
 from headroomd.agents.codex_waiting import AGENT, Call, Waiting
 from headroomd.agents.codex_words import cwd_in, key_of, texts_of, typed_text
@@ -40,17 +28,23 @@ from headroomd.model import Event, Outcome, SessionStart, ToolCall, UserMessage
 
 __all__ = ["CodexReader"]
 
-_CUT_MARKS: Final = (*(mark.encode() for mark in CUT_MARKS), rb" truncated\u2026")
-_ITEM_WITHIN: Final = 400  # bytes from the start of a line
 _TOOL_ITEMS: Final = frozenset(("CommandExecution", "FileChange", "McpToolCall"))
 
+_RecordT = TypeVar("_RecordT")
 
-class _Seen(NamedTuple):
-    """A decoded line."""
 
-    payload: Payload
-    at: float
-    line: bytes
+class _Kind(Generic[_RecordT]):
+    """How one kind of record is decoded, alone and in a line of its own shape, and what is done with it."""
+
+    def __init__(
+        self,
+        payload: type[_RecordT],
+        line: type[records.Line[_RecordT]],
+        handler: Callable[[_RecordT, float], Sequence[Event]],
+    ) -> None:
+        self.payloads = LineDecoder(payload)
+        self.decode_line = msgspec.json.Decoder(line).decode
+        self.handler = handler
 
 
 class _Said(Struct):
@@ -88,147 +82,190 @@ class CodexReader(SessionReader):
 
     def __init__(self, state: bytes = b"", thread: str = "") -> None:
         """`thread` is the id in the file's name: what a rollout without a session_meta is known by."""
-        self._decoder = LineDecoder(Record)
         self._state = msgspec.msgpack.decode(state, type=_State) if state else _State()
         self._thread = thread
         self._same_turn = b""  # stands in every turn_context that changes nothing
-        self._handlers: dict[str, Callable[[_Seen], Sequence[Event]]] = {
-            "session_meta": self._meta,
-            "turn_context": self._turn,
-            "function_call": self._call,
-            "custom_tool_call": self._call,
-            "local_shell_call": self._call,
-            "function_call_output": self._answer,
-            "custom_tool_call_output": self._answer,
-            "message": self._message,
-            "user_message": self._user_message,
-            "turn_aborted": self._turn_aborted,
-            "exec_command_end": self._command_end,
-            "patch_apply_end": self._tool_end,
-            "mcp_tool_call_end": self._tool_end,
-            "item_completed": self._item_completed,
+        self._line = b""  # the one at hand
+        self._was_repaired = False
+        self._envelopes = LineDecoder(records.Envelope)
+        self._marks = LineDecoder(records.Mark)
+        asks = _Kind(records.Ask, records.Line[records.Ask], self._call)
+        answers = _Kind(records.Answer, records.Line[records.Answer], self._answer)
+        ends = _Kind(records.End, records.Line[records.End], self._end)
+        self._kinds: dict[str, _Kind[Any]] = {
+            "session_meta": _Kind(records.Meta, records.Line[records.Meta], self._meta),
+            "turn_context": _Kind(records.TurnContext, records.Line[records.TurnContext], self._turn),
+            "function_call": asks,
+            "custom_tool_call": asks,
+            "local_shell_call": asks,
+            "function_call_output": answers,
+            "custom_tool_call_output": answers,
+            "exec_command_end": ends,
+            "patch_apply_end": ends,
+            "mcp_tool_call_end": ends,
+            "item_completed": _Kind(records.ItemCompleted, records.Line[records.ItemCompleted], self._item_completed),
+            "message": _Kind(records.Message, records.Line[records.Message], self._message),
+            "user_message": _Kind(records.UserEvent, records.Line[records.UserEvent], self._user_message),
+            "turn_aborted": _Kind(records.Abort, records.Line[records.Abort], self._turn_aborted),
         }
 
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
-        decoder, lineage = self._decoder, self._state.lineage
+        lineage = self._state.lineage
         for line in lines:
-            head = None if lineage.owner else HEAD.match(line)
-            if head is not None and line.endswith(b"}\n"):
-                kind = head[1] or head[2]
-                if kind not in WANTED or self._is_idle(kind, line):
-                    continue
-                if kind in ANSWERS and (event := self._passed(line, head.end())) is not None:
-                    yield event
-                    continue
-            record = decoder.decode(line)
-            self.odd_lines, self.repaired_lines = decoder.odd, decoder.repaired
-            if record is not None:
-                yield from self._events(record, line)
+            head = line.find(shape.TYPE, shape.TYPE_FROM, shape.TYPE_TO)
+            if head < 0 or lineage.owner or not lineage.threads or not line.endswith(b"}\n"):
+                yield from self._events(line)
+            elif line.startswith(shape.IDLE, head):
+                continue
+            elif line.startswith(shape.CALLS, head):
+                yield from self._own_events(line, head)
+            elif line.startswith(shape.ANSWERS, head) and (event := self._passed(line, head)) is not None:
+                yield event
+            elif not self._is_idle(line, head):
+                yield from self._own_events(line, head)
 
     def dump(self) -> bytes:
         return msgspec.msgpack.encode(self._state)
 
-    # -- lines that need not be decoded --
+    # -- lines that need not be decoded, or not wholly --
 
-    def _is_idle(self, kind: bytes, line: bytes) -> bool:
-        """Whether all that the line says is known, or can be noted at once."""
-        if kind == b"message":
-            return self._is_unspoken(line)
-        if kind == b"turn_context":
-            return self._same_turn != b"" and self._same_turn in line
-        if kind != b"item_completed" or not (item := ITEM.search(line, 0, _ITEM_WITHIN)):
-            return False
-        if item[1] == b"UserMessage":
-            return self._state.tells_provenance
-        if item[1] == b"CommandExecution":
-            return self._noted(item[2], line)
-        return item[1] not in (b"FileChange", b"McpToolCall")
-
-    def _is_unspoken(self, line: bytes) -> bool:
-        """Whether a message is neither the user's nor the end of the user's turn."""
-        state = self._state
-        if b'"role":"user"' not in line:
-            return state.said is None
-        return (
-            state.cwd != ""
-            and b'"provenance":{"type":"' in line
-            and b'"provenance":{"type":"user"' not in line
-            and state.lineage.current.cwd != ""
-        )
-
-    def _noted(self, call_id: bytes, line: bytes) -> bool:
-        """Note at once how the command of a waiting call ended."""
-        waiting = self._state.waiting
-        call = waiting.calls.get(call_id.decode())
-        if call is None:
-            return not waiting.processes and not waiting.runs_script()
-        status, exit_code = STATUS.search(line), EXIT_CODE.search(line)
-        if status is None or exit_code is None:
-            return False
-        call.status, call.exit_code = status[1].decode(), int(exit_code[1])
-        return True
-
-    def _passed(self, line: bytes, start: int) -> ToolCall | None:
+    def _passed(self, line: bytes, head: int) -> ToolCall | None:
         """The call whose answer says, at its head, that the command passed; None for any other line."""
-        answer = ANSWER_OK.match(line, start)
-        if answer is None:
+        answer = shape.ANSWER_OK.match(line, head)
+        if answer is None or b" truncated" in line:
             return None
-        for mark in _CUT_MARKS:
-            if mark in line:
-                return None
         calls = self._state.waiting.calls
-        call = calls.get(answer[1].decode())
+        call = calls.get(answer[1].decode("utf-8", "replace"))
         if call is None or call.asked.process or call.status == "declined" or not call.asked.runs:
             return None
         del calls[call.id]
-        call.size += answer_size(line)
+        call.size += shape.answer_size(line)
         return call.event(Outcome.OK, 0, silent=answer["blank"] is not None)
+
+    def _is_idle(self, line: bytes, head: int) -> bool:
+        """Whether all that the line says is known, or can be noted at once."""
+        if line.startswith(shape.MESSAGE, head):
+            return self._is_unspoken(line, head)
+        if line.startswith(shape.TURN_CONTEXT, head):
+            return self._same_turn != b"" and self._same_turn in line
+        if not line.startswith(shape.ITEM_COMPLETED, head):
+            return False
+        about = shape.item_type(line, head)
+        if about == b"CommandExecution":
+            return self._noted(line, head)
+        if about == b"UserMessage":
+            return self._state.tells_provenance
+        return about not in (b"", b"FileChange", b"McpToolCall")
+
+    def _is_unspoken(self, line: bytes, head: int) -> bool:
+        """Whether a message is neither typed nor what a typed one is waiting for."""
+        state = self._state
+        role = shape.role_of(line, head)
+        if role != b"user":
+            return role != b"" and (role != b"assistant" or state.said is None)
+        return (
+            state.tells_provenance
+            and state.lineage.current.cwd != ""
+            and b'"provenance":{"type":"' in line
+            and b'"provenance":{"type":"user"' not in line
+        )
+
+    def _noted(self, line: bytes, head: int) -> bool:
+        """Note at once how the command of a waiting call ended."""
+        waiting = self._state.waiting
+        end = shape.end_of_command(line, head)
+        if end is None:
+            return False
+        call = waiting.calls.get(end[0])
+        if call is None:
+            return not waiting.processes and not waiting.runs_script()
+        _, call.status, call.exit_code = end
+        return True
 
     # -- lines --
 
-    def _events(self, record: Record, line: bytes) -> Sequence[Event]:
-        kind, payload = record.unwrap()
+    def _own_events(self, line: bytes, head: int) -> Sequence[Event]:
+        """The events of a line of which the head tells the kind, in a file that holds one thread's records by now."""
+        kind = shape.KIND.match(line, head)
+        if kind is None:
+            return self._events(line)
+        entry = self._kinds.get((kind[1] or kind[2]).decode())
+        if entry is None:
+            return ()
+        self._line = line
+        try:
+            record = entry.decode_line(line)
+        except (msgspec.MsgspecError, ValueError):
+            return self._events(line)
+        return entry.handler(record.payload, _seconds(record.timestamp)) if record.payload else ()
+
+    def _events(self, line: bytes) -> Sequence[Event]:
+        """The events of any line."""
+        self._was_repaired = False
+        envelope = self._decode(self._envelopes, line)
+        if envelope is None:
+            return ()
+        mark = records.Mark()
+        kind, data = envelope.type or "", bytes(envelope.payload)
+        if not data:  # no envelope: the line is what it would hold
+            data = line
+            kind = "session_meta" if not kind and envelope.id and envelope.timestamp else kind
+        elif kind in ("response_item", "event_msg") or self._state.lineage.owner:
+            mark = self._decode(self._marks, data) or mark
+            kind = mark.type or kind
+        at = _seconds(envelope.timestamp)
+        events = self._placed(kind, envelope.ordinal, mark, at)
+        if kind not in self._kinds:
+            return events
+        entry = self._kinds[kind]
+        self._line = line
+        payload = self._decode(entry.payloads, data)
+        self.repaired_lines += self._was_repaired
+        return events if payload is None else [*events, *entry.handler(payload, at)]
+
+    def _placed(self, kind: str, ordinal: object, mark: records.Mark, at: float) -> list[Event]:
+        """Know whose record this is; give a file without a session_meta an identity."""
         lineage = self._state.lineage
-        at = _seconds(record.timestamp)
-        if lineage.owner and kind != "session_meta":
+        if kind == "session_meta":
+            return []
+        if not lineage.threads and kind in self._kinds:
+            lineage.add(Thread(self._thread, self._thread), at)
+            return [self._start(at)]
+        if lineage.owner:
             owner = lineage.owner
-            lineage.note(at, record.ordinal, payload.thread_id or "", payload.turn)
+            lineage.note(at, ordinal if isinstance(ordinal, int) else None, mark.thread_id or "", mark.turn)
             if lineage.owner != owner:
                 self._state.cwd = lineage.current.cwd
-        handler = self._handlers.get(kind)
-        if handler is None:
-            return ()
-        seen = _Seen(payload, at, line)
-        if kind == "session_meta" or lineage.threads:
-            return handler(seen)
-        lineage.add(Thread(self._thread, self._thread), at)
-        return [self._start(at), *handler(seen)]
+        return []
 
-    def _meta(self, seen: _Seen) -> Sequence[Event]:
-        state, payload = self._state, seen.payload
-        if not payload.id:
+    def _decode(self, decoder: LineDecoder[_RecordT], data: bytes) -> _RecordT | None:
+        odd, repaired = decoder.odd, decoder.repaired
+        record = decoder.decode(data)
+        self.odd_lines += decoder.odd - odd
+        self._was_repaired |= decoder.repaired > repaired
+        return record
+
+    def _meta(self, meta: records.Meta, at: float) -> Sequence[Event]:
+        state = self._state
+        if not meta.id:
             return ()
-        subagent = payload.source.subagent if isinstance(payload.source, Source) else None
-        spawn = getattr(subagent, "thread_spawn", None)
-        parent = payload.parent_thread_id or (spawn and spawn.parent_thread_id) or ""
-        session = payload.session_id or (subagent and parent) or payload.id
+        session = meta.session_id or (meta.subagent and meta.parent) or meta.id
         if not state.lineage.threads:
-            state.is_subagent = subagent is not None
-            state.lineage.start_ordinal = payload.subagent_history_start_ordinal
-        thread = Thread(payload.id, session, payload.cwd or "", parent or payload.forked_from_id or "")
-        if not state.lineage.add(thread, seen.at):
-            return self._home(payload.cwd or "", seen.at)
+            state.is_subagent = meta.subagent is not None
+            state.lineage.start_ordinal = meta.subagent_history_start_ordinal
+        thread = Thread(meta.id, session, meta.cwd or "", meta.parent or meta.forked_from_id or "")
+        if not state.lineage.add(thread, at):
+            return self._home(meta.cwd or "", at)
         state.cwd = thread.cwd
-        return [self._start(_seconds(payload.timestamp) or seen.at)]
+        return [self._start(_seconds(meta.timestamp) or at)]
 
-    def _turn(self, seen: _Seen) -> Sequence[Event]:
-        state, payload = self._state, seen.payload
-        policy = bytes(payload.approval_policy)
+    def _turn(self, turn: records.TurnContext, at: float) -> Sequence[Event]:
+        state, policy = self._state, bytes(turn.approval_policy)
         state.policy = policy.decode("utf-8", "replace").strip('"')
-        if not payload.cwd:
+        if not turn.cwd:
             return ()
-        events = self._home(payload.cwd, seen.at)
-        state.cwd = payload.cwd
+        events = self._home(turn.cwd, at)
+        state.cwd = turn.cwd
         self._same_turn = b'"cwd":' + msgspec.json.encode(state.cwd) + b',"approval_policy":' + policy + b","
         return events
 
@@ -246,70 +283,64 @@ class CodexReader(SessionReader):
 
     # -- calls --
 
-    def _call(self, seen: _Seen) -> Sequence[Event]:
-        state, payload = self._state, seen.payload
-        tool = payload.name or "local_shell"
-        if payload.namespace:
-            tool = f"{payload.namespace}.{tool}"
-        arguments = payload.arguments or payload.input or ""
-        if payload.action:
-            arguments = bytes(payload.action).decode("utf-8", "replace")
-        if identifier := payload.call_id or payload.id:
-            asked = asked_of(tool, arguments)
-            cwd = resolve(state.cwd, asked.workdir)
-            state.waiting.ask(Call(identifier, tool, asked, seen.at, cwd, state.lineage.current, len(arguments)))
-        return self._flush()
-
-    def _answer(self, seen: _Seen) -> Sequence[Event]:
+    def _call(self, ask: records.Ask, at: float) -> Sequence[Event]:
         state = self._state
-        call = state.waiting.calls.pop(seen.payload.call_id or "", None)
+        tool = ask.name or "local_shell"
+        if ask.namespace:
+            tool = f"{ask.namespace}.{tool}"
+        arguments = ask.arguments or ask.input or bytes(ask.action).decode("utf-8", "replace")
+        identifier = ask.call_id or ask.id
+        if identifier:
+            asked = asked_of(tool, arguments)
+            cwd = resolve(state.cwd, asked.workdir) if asked.workdir else state.cwd
+            state.waiting.ask(Call(identifier, tool, asked, at, cwd, state.lineage.current, len(arguments)))
+        return self._flush() if state.said else ()
+
+    def _answer(self, answer: records.Answer, _at: float) -> Sequence[Event]:
+        state = self._state
+        call = state.waiting.calls.pop(answer.call_id or "", None)
         if call is None:
             return ()
-        call.size += answer_size(seen.line)
-        return state.waiting.answer(call, text_of(seen.payload.output), state.policy)
+        call.size += shape.answer_size(self._line)
+        return state.waiting.answer(call, answer.text, state.policy)
 
-    def _command_end(self, seen: _Seen) -> Sequence[Event]:
-        end = seen.payload
-        return self._state.waiting.note(end.call_id or "", end.status or "", end.exit_code, end.aggregated_output or "")
+    def _end(self, end: records.End, _at: float) -> Sequence[Event]:
+        status = end.status or ("failed" if end.has_failed else "")
+        return self._state.waiting.note(end.call_id or "", status, end.exit_code, end.aggregated_output or "")
 
-    def _tool_end(self, seen: _Seen) -> Sequence[Event]:
-        end = seen.payload
-        failed = end.success is False or bytes(end.result).startswith(b'{"Err"')
-        return self._state.waiting.note(end.call_id or "", end.status or ("failed" if failed else ""), None, "")
-
-    def _item_completed(self, seen: _Seen) -> Sequence[Event]:
-        item, waiting = seen.payload.item, self._state.waiting
+    def _item_completed(self, completed: records.ItemCompleted, at: float) -> Sequence[Event]:
+        item, waiting = completed.item, self._state.waiting
         if item is None:
             return ()
         if item.type == "UserMessage":
-            return self._confirmed("\n".join(texts_of(item.content)), seen.at)
+            return self._confirmed("\n".join(texts_of(item.content)), at)
         if item.type not in _TOOL_ITEMS:
             return ()
         if item.type == "CommandExecution" and item.id not in waiting.calls and waiting.runs_script():
-            return waiting.of_script(item, seen.at, self._state.lineage.current)
+            return waiting.of_script(item, at, self._state.lineage.current)
         return waiting.note(item.id or "", item.status or "", item.exit_code, item.aggregated_output or "")
 
     # -- words --
 
-    def _message(self, seen: _Seen) -> Sequence[Event]:
-        state, payload = self._state, seen.payload
-        if payload.role == "assistant":
+    def _message(self, message: records.Message, at: float) -> Sequence[Event]:
+        state = self._state
+        if message.role == "assistant":
             return self._flush()
-        if payload.role != "user":
+        if message.role != "user":
             return ()
-        texts, passthrough = texts_of(payload.content), payload.internal_chat_message_metadata_passthrough
-        events = [] if state.lineage.current.cwd else self._home(cwd_in(texts), seen.at)
+        texts, passthrough = texts_of(message.content), message.internal_chat_message_metadata_passthrough
+        events = [] if state.lineage.current.cwd else self._home(cwd_in(texts), at)
         told = passthrough is not None and bool(passthrough.content_item_metadata)
         state.tells_provenance |= told
         text = typed_text(texts, passthrough)
         if text and (told or not state.confirms):
             events += self._flush()
-            state.said = _Said(excerpt(text), seen.at, state.lineage.current)
+            state.said = _Said(excerpt(text), at, state.lineage.current)
             events += self._flush() if told else []
         return events
 
-    def _user_message(self, seen: _Seen) -> Sequence[Event]:
-        return self._confirmed("\n".join(texts_of(seen.payload.message)), seen.at)
+    def _user_message(self, event: records.UserEvent, at: float) -> Sequence[Event]:
+        return self._confirmed(event.message or "", at)
 
     def _confirmed(self, text: str, at: float) -> Sequence[Event]:
         """A message of which an event says that it was typed."""
@@ -330,13 +361,13 @@ class CodexReader(SessionReader):
         key = key_of(said.thread.id, said.text)
         return [UserMessage(key, AGENT, said.thread.session, said.thread.id, said.at, said.text)]
 
-    def _turn_aborted(self, seen: _Seen) -> Sequence[Event]:
+    def _turn_aborted(self, abort: records.Abort, at: float) -> Sequence[Event]:
         state = self._state
         thread = state.lineage.current
         events = self._flush()
         # Copies are stamped anew: without the turn's id a copied interruption could not be told from another.
-        mark = seen.payload.turn_id or ("" if state.lineage.owner else f"{seen.at}")
-        if bytes(seen.payload.reason) == b'"interrupted"' and mark and not state.is_subagent:
+        mark = abort.turn_id or ("" if state.lineage.owner else f"{at}")
+        if abort.reason == "interrupted" and mark and not state.is_subagent:
             key = f"{AGENT}:{thread.id}:interrupted:{mark}"
-            events.append(UserMessage(key, AGENT, thread.session, thread.id, seen.at, "", interrupts=True))
+            events.append(UserMessage(key, AGENT, thread.session, thread.id, at, "", interrupts=True))
         return events

@@ -1,79 +1,65 @@
-"""The lines of a Codex CLI rollout: their shape when decoded, and what their first bytes tell without decoding.
+"""The lines of a Codex CLI rollout, decoded: an envelope, and what it holds by its type (0.34 to 0.169).
 
-Codex writes compact JSON with its keys in a fixed order, and a quotation mark inside a JSON string is escaped, so that
-bytes like `"role":"user"` cannot come from a text. A line in any other shape is decoded.
+Only the fields that are read are named, and all of them may be missing.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from typing import Generic, TypeVar
 
 from msgspec import Raw, Struct
 
-from headroomd.agents.codex_words import Passthrough
+from headroomd.agents.codex_words import ContentItem, Passthrough
 
 __all__ = [
-    "ANSWERS",
-    "ANSWER_OK",
-    "EXIT_CODE",
-    "HEAD",
-    "ITEM",
-    "STATUS",
-    "WANTED",
+    "Abort",
+    "Answer",
+    "Ask",
+    "End",
+    "Envelope",
     "Item",
-    "Payload",
-    "Record",
+    "ItemCompleted",
+    "Line",
+    "Mark",
+    "Message",
+    "Meta",
     "Source",
-    "answer_size",
+    "TurnContext",
+    "UserEvent",
 ]
 
-HEAD: Final = re.compile(
-    rb'\{"timestamp":"[^"\\]*",(?:"ordinal":\d+,)?'
-    rb'"type":"(?:(?:response_item|event_msg)","payload":\{"type":"([a-z_]+)"|([a-z_]+)")'
-)
-"""The head of a line: the type of what it holds, or of the line where that does not come first."""
-
-ANSWERS: Final = frozenset((b"function_call_output", b"custom_tool_call_output"))
-WANTED: Final = ANSWERS | frozenset(
-    b"message function_call custom_tool_call local_shell_call user_message turn_aborted exec_command_end"
-    b" patch_apply_end mcp_tool_call_end item_completed session_meta turn_context response_item event_msg".split()
-)
-"""The types of records that are read; all others are passed over."""
-
-ANSWER_OK: Final = re.compile(
-    rb',(?:"id":"[^"\\]*",)?"call_id":"([^"\\]+)","output":"'
-    rb"(?:(?:Chunk ID: [0-9a-f]+\\n)?Wall time: [0-9.]+ seconds\\nProcess exited with code 0\\n"
-    rb"(?:Original token count: [0-9]+\\n)?|Exit code: 0\\nWall time: [0-9.]+ seconds\\n)"
-    rb'Output:\\n(?!Warning: |Total )(?P<blank>(?:\\[nrt]| )*")?'
-)
-"""What follows the head of the answer of a command that passed: the call's id, and whether it printed nothing."""
-
-ITEM: Final = re.compile(rb'"item":\{"type":"([A-Za-z]+)","id":"([^"\\]*)"')
-STATUS: Final = re.compile(rb'"status":"([a-z_]+)"')
-EXIT_CODE: Final = re.compile(rb'"exit_code":(-?\d+)[,}]')
+_PayloadT = TypeVar("_PayloadT")
 
 
-def answer_size(line: bytes) -> int:
-    """Characters of an answer, near enough: as they stand in its line, so that they need not be decoded."""
-    start = line.find(b'"output":"')
-    if start < 0:
-        return 0
-    end = line.rfind(b',"internal_chat_message_metadata_passthrough"')
-    return max(0, (end if end > start else len(line) - 3) - start - 11)
+class Line(Struct, Generic[_PayloadT], gc=False):
+    """A line whose kind is known beforehand."""
+
+    timestamp: str | None = None
+    payload: _PayloadT | None = None
 
 
-class Item(Struct, gc=False):
-    """What an `item_completed` is about (0.16x and later)."""
+class Envelope(Struct, gc=False):
+    """A line; without `payload`, as before there were envelopes, it is the payload itself."""
+
+    timestamp: str | None = None
+    ordinal: object = None
+    type: str | None = None
+    payload: Raw = Raw()
+    id: Raw = Raw()
+
+
+class Mark(Struct, gc=False):
+    """What a payload says of itself: its type, and, of several threads in one file, whose it is."""
 
     type: str | None = None
-    id: str | None = None
-    command: list[str] | None = None
-    cwd: str | None = None
-    status: str | None = None
-    exit_code: int | None = None
-    aggregated_output: str | None = None
-    content: Raw = Raw()
+    thread_id: str | None = None
+    turn_id: str | None = None
+    internal_chat_message_metadata_passthrough: Passthrough | None = None
+
+    @property
+    def turn(self) -> str:
+        passthrough = self.internal_chat_message_metadata_passthrough
+        return self.turn_id or (passthrough and passthrough.turn_id) or ""
 
 
 class Spawn(Struct, gc=False):
@@ -90,63 +76,113 @@ class Source(Struct, gc=False):
     subagent: Subagent | str | None = None
 
 
-class Payload(Struct, gc=False):
-    """What a line holds: a session_meta, a turn_context, a response_item or an event_msg."""
+class Meta(Struct, gc=False):
+    """`session_meta`."""
 
-    type: str | None = None
-    timestamp: str | None = None
-    # session_meta
     id: str | None = None
+    timestamp: str | None = None
     session_id: str | None = None
     forked_from_id: str | None = None
     parent_thread_id: str | None = None
     subagent_history_start_ordinal: int | None = None
     source: Source | str | None = None
-    # session_meta and turn_context
     cwd: str | None = None
-    approval_policy: Raw = Raw()
-    # calls and answers
+
+    @property
+    def subagent(self) -> Subagent | str | None:
+        return self.source.subagent if isinstance(self.source, Source) else None
+
+    @property
+    def parent(self) -> str:
+        """The thread that spawned this one."""
+        spawn = self.subagent.thread_spawn if isinstance(self.subagent, Subagent) else None
+        return self.parent_thread_id or (spawn and spawn.parent_thread_id) or ""
+
+
+class TurnContext(Struct, gc=False):
+    cwd: str | None = None
+    approval_policy: Raw = Raw()  # a name, or an object of finer rules
+
+
+class Ask(Struct, gc=False):
+    """`function_call`, `custom_tool_call`, `local_shell_call`."""
+
     call_id: str | None = None
     name: str | None = None
     namespace: str | None = None
     arguments: str | None = None
     input: str | None = None
     action: Raw = Raw()
-    output: Raw = Raw()
-    # messages
-    role: str | None = None
-    content: Raw = Raw()
-    message: Raw = Raw()
-    internal_chat_message_metadata_passthrough: Passthrough | None = None
-    # events
-    thread_id: str | None = None
-    turn_id: str | None = None
-    reason: Raw = Raw()
-    status: str | None = None
-    exit_code: int | None = None
-    success: bool | None = None
-    aggregated_output: str | None = None
-    result: Raw = Raw()
-    item: Item | None = None
+    id: str | None = None
+
+
+class Wrapped(Struct, gc=False):
+    """What an answer was in place of its text before 0.3x."""
+
+    content: str | None = None
+
+
+class Answer(Struct, gc=False):
+    """`function_call_output`, `custom_tool_call_output`."""
+
+    call_id: str | None = None
+    output: str | list[ContentItem] | Wrapped | None = None
 
     @property
-    def turn(self) -> str:
-        """The id of the turn that this belongs to; "" where it is not noted."""
-        passthrough = self.internal_chat_message_metadata_passthrough
-        return self.turn_id or (passthrough and passthrough.turn_id) or ""
+    def text(self) -> str:
+        if isinstance(self.output, list):
+            return "".join(item.text or "" for item in self.output)
+        return (self.output.content if isinstance(self.output, Wrapped) else self.output) or ""
 
 
-class Record(Payload, gc=False):
-    """A line: an envelope, or, as before there were envelopes, what it holds."""
+class Message(Struct, gc=False):
+    """`message`: what the user, the agent or Codex itself said."""
 
-    ordinal: int | None = None
-    payload: Payload | None = None
+    role: str | None = None
+    content: list[ContentItem | None] | str | None = None
+    internal_chat_message_metadata_passthrough: Passthrough | None = None
 
-    def unwrap(self) -> tuple[str, Payload]:
-        """The type of what the line holds, and that."""
-        if self.payload is not None:
-            inner = self.payload.type if self.type in ("response_item", "event_msg") else self.type
-            return inner or "", self.payload
-        if self.type is None and self.id and self.timestamp:
-            return "session_meta", self
-        return self.type or "", self
+
+class UserEvent(Struct, gc=False):
+    """`user_message`."""
+
+    message: str | None = None
+
+
+class Abort(Struct, gc=False):
+    """`turn_aborted`."""
+
+    turn_id: str | None = None
+    reason: str | None = None
+
+
+class End(Struct, gc=False):
+    """`exec_command_end`, `patch_apply_end`, `mcp_tool_call_end`: optional, and not in every version."""
+
+    call_id: str | None = None
+    status: str | None = None
+    exit_code: int | None = None
+    aggregated_output: str | None = None
+    success: bool | None = None
+    result: Raw = Raw()
+
+    @property
+    def has_failed(self) -> bool:
+        return self.success is False or bytes(self.result).startswith(b'{"Err"')
+
+
+class Item(Struct, gc=False):
+    type: str | None = None
+    id: str | None = None
+    command: list[str] | None = None
+    cwd: str | None = None
+    status: str | None = None
+    exit_code: int | None = None
+    aggregated_output: str | None = None
+    content: list[ContentItem | None] | None = None
+
+
+class ItemCompleted(Struct, gc=False):
+    """`item_completed` (0.16x and later)."""
+
+    item: Item | None = None

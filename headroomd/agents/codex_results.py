@@ -11,18 +11,15 @@ import re
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from headroomd.agents.codex_calls import Asked
 from headroomd.model import Action, FailureKind, Outcome
 
-__all__ = ["BLANK", "CUT_MARKS", "Verdict", "by_exit_code", "judge", "text_of"]
+__all__ = ["BLANK", "Verdict", "by_exit_code", "judge"]
 
 BLANK: Final = " \t\r\n"
 """What an answer may consist of and still say nothing."""
-
-CUT_MARKS: Final = (" truncated…", "[... omitted ")
-"""One of these stands in an output whose middle was left out."""
 
 _HEADER: Final = re.compile(
     r"(?:Command: .*?\n(?=Chunk ID: |Wall time: ))?"
@@ -96,32 +93,7 @@ class _Wrapped(Struct):
     metadata: _Metadata
 
 
-class _Item(Struct):
-    text: str | None = None
-
-
-class _Content(Struct):
-    """What very old versions wrote in place of the text."""
-
-    content: str | None = None
-    output: str | None = None
-
-
-_decode_answer: Final = msgspec.json.Decoder(str | list[_Item] | _Content | None).decode
 _decode_wrapped: Final = msgspec.json.Decoder(_Wrapped).decode
-
-
-def text_of(output: Raw) -> str:
-    """The text of an `output` field: a string, a list of content items, or an object."""
-    try:
-        answer = _decode_answer(output)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return ""
-    if isinstance(answer, list):
-        return "".join(item.text or "" for item in answer)
-    if isinstance(answer, _Content):
-        return answer.content or answer.output or ""
-    return answer or ""
 
 
 def judge(text: str, asked: Asked, status: str = "", exit_code: int | None = None, policy: str = "") -> Verdict:
@@ -185,7 +157,7 @@ def _is_cut(text: str) -> bool:
     """Whether Codex left part of an output out (0.4x marks the place, 0.5x and later say so at the start)."""
     if _CUT_AT_START.match(text):
         return True
-    return any(mark in text for mark in CUT_MARKS) and _CUT_IN_MIDDLE.search(text) is not None
+    return (" truncated…" in text or "[... omitted " in text) and _CUT_IN_MIDDLE.search(text) is not None
 
 
 def _by_wording(text: str, asked: Asked, status: str, exit_code: int | None) -> Verdict:

@@ -7,51 +7,46 @@ message says where it comes from; before that, what Codex adds is wrapped in a t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-__all__ = ["Passthrough", "cwd_in", "key_of", "texts_of", "typed_text"]
+__all__ = ["ContentItem", "Passthrough", "cwd_in", "key_of", "texts_of", "typed_text"]
 
 _WRAPPED: Final = re.compile(r"\s*<(?P<tag>[A-Za-z][\w-]*)\b[^>]*>.*</(?P=tag)>\s*$", re.DOTALL)
-_HEADING: Final = re.compile(r"\s*(?:# AGENTS\.md instructions)")
+_HEADING: Final = "# AGENTS.md instructions"
 _IDE_REQUEST: Final = "## My request for Codex:"  # what the IDE extension puts before the words that were typed
 _CWD: Final = re.compile(r"<cwd>([^<\n]+)</cwd>|^Current working directory: (.+)$", re.MULTILINE)
 
 
-class _Provenance(Struct):
-    type: str | None = None
+class ContentItem(Struct, gc=False):
+    """A piece of a message or of an answer; one without text is an image or a file."""
 
-
-class _Piece(Struct):
-    provenance: _Provenance | None = None
-
-
-class Passthrough(Struct):
-    """What Codex 0.16x and later notes beside each message."""
-
-    turn_id: str | None = None
-    content_item_metadata: list[_Piece | None] | None = None
-
-
-class _Item(Struct):
     text: str | None = None
 
 
-_decode_items: Final = msgspec.json.Decoder(list[_Item | None] | str | None).decode
+class Provenance(Struct, gc=False):
+    type: str | None = None
 
 
-def texts_of(content: Raw) -> list[str]:
-    """The texts of a message's `content`, in order."""
-    try:
-        items = _decode_items(content)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return []
-    if isinstance(items, list):
-        return [(item.text or "") if item else "" for item in items]
-    return [items] if items else []
+class Piece(Struct, gc=False):
+    provenance: Provenance | None = None
+
+
+class Passthrough(Struct, gc=False):
+    """What Codex 0.16x and later notes beside each message, piece by piece."""
+
+    turn_id: str | None = None
+    content_item_metadata: list[Piece | None] | None = None
+
+
+def texts_of(content: Sequence[ContentItem | None] | str | None) -> list[str]:
+    """The texts of a message's pieces, in order."""
+    if content is None or isinstance(content, str):
+        return [content] if content else []
+    return [(item.text or "") if item else "" for item in content]
 
 
 def typed_text(texts: list[str], passthrough: Passthrough | None = None) -> str:
@@ -63,7 +58,7 @@ def typed_text(texts: list[str], passthrough: Passthrough | None = None) -> str:
             for text, piece in zip(texts, pieces, strict=False)
             if piece and piece.provenance and piece.provenance.type == "user"
         ]
-    typed = [text for text in texts if not _WRAPPED.match(text) and not _HEADING.match(text)]
+    typed = [text for text in texts if not _WRAPPED.match(text) and not text.lstrip().startswith(_HEADING)]
     return "\n".join(typed).rpartition(_IDE_REQUEST)[2].strip()
 
 
