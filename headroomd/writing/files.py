@@ -184,7 +184,7 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 def _check_folder(path: Path, folder: Path) -> None:
     # Unlike a file's, a folder's write permission is often lost without meaning it (a copied tree): ask the system.
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
         raise TargetError(
             f"the folder of {path} is read-only", "make it writable (chmod u+w), or leave the project out"
         )
