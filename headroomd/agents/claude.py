@@ -4,6 +4,9 @@ A session is a JSONL file below `projects/`, in a folder that is named after the
 name cannot be decoded ("/a-b" and "/a/b" have the same one): where a session belongs is in its records.
 """
 
+# os.path says False where Path raises (permission denied):
+# ruff: noqa: PTH112
+
 from __future__ import annotations
 
 import json
@@ -59,7 +62,7 @@ class ClaudeCode(AgentPlugin):
     def in_use(self, path: Path, env: Environment) -> InUse:
         """By `sessions/<pid>.json`, which is there while a process lives, and stays when it was killed."""
         session = _session_of(path)
-        if not session or not (_config(env) / "sessions").is_dir():
+        if not session or not os.path.isdir(_config(env) / "sessions"):
             return InUse.CANNOT_TELL
         for entry in _listed(_config(env) / "sessions"):
             known = _json_object(entry) if entry.suffix == ".json" else {}
@@ -160,8 +163,9 @@ def _memory_folder(project: Path, env: Environment) -> Path:
     if isinstance(named, str) and named.startswith(("/", "~/")):
         return env.home / named[2:] if named.startswith("~/") else Path(named)
     # The agent takes the folder's real path; a folder that is there under the other name was made by an older version.
-    folders = [_config(env) / "projects" / _folder_name(str(path)) for path in (project.resolve(), project)]
-    return next((folder for folder in folders if folder.is_dir()), folders[0]) / "memory"
+    names = (_folder_name(path) for path in (os.path.realpath(project), str(project)))
+    folders = [_config(env) / "projects" / name for name in names]
+    return next(filter(os.path.isdir, folders), folders[0]) / "memory"
 
 
 def _exclusions(context: Path, project: Path, env: Environment) -> Iterator[Shadow]:

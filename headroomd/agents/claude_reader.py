@@ -7,7 +7,7 @@ unique over all sessions. Forks and resumes copy records with their ids: a copie
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -260,10 +260,7 @@ _ACTIONS: Final = {
 
 
 def _operation(tool: str, raw: Raw) -> Operation:
-    try:
-        given = _decode_input(raw) if raw else _Input()
-    except msgspec.MsgspecError:  # a model's own slip: a number for a path, a list for the whole
-        given = _Input()
+    given = _decoded(_decode_input, raw) or _Input()
     action = _ACTIONS.get(tool, Action.OTHER)
     if tool in SHELL_TOOLS:
         return Operation(action, command=_cut(given.command))
@@ -334,11 +331,22 @@ def _counted(details: object) -> bool:
 
 def _text(raw: Raw) -> str:
     """The words of a result or of a text block, whose content is a string or a list of blocks."""
+    content = _decoded(_decode_text, raw) or ""
+    return content if isinstance(content, str) else "\n".join(block.text or "" for block in content)
+
+
+def _decoded(decode: Callable[[Raw | bytes], _Value], raw: Raw) -> _Value | None:
+    """What stands in a part that was left raw; None where that is nothing, or not what was expected."""
+    if not raw:
+        return None
     try:
-        content = _decode_text(raw) if raw else None
-    except msgspec.MsgspecError:
-        return ""
-    return content if isinstance(content, str) else "\n".join(block.text or "" for block in content or ())
+        return decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    try:  # bytes that are no UTF-8, which are noticed only when they are looked at
+        return decode(bytes(raw).decode("utf-8", "replace").encode())
+    except (msgspec.MsgspecError, RecursionError):
+        return None
 
 
 # -- what a person said ------------------------------------------------------------------------------------
