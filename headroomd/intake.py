@@ -84,7 +84,8 @@ def find_jobs(plugin: AgentPlugin, paths: Iterable[Path], cursors: Mapping[str, 
     jobs = []
     for path in paths:
         cursor = cursors.get(str(path))
-        if cursor is not None and is_unchanged(path, cursor):
+        # A cursor without a time did not reach the end, though a file's own time may be the epoch, too.
+        if cursor is not None and cursor.mtime_ns and is_unchanged(path, cursor):
             continue
         try:
             info = path.stat()

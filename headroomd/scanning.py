@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Final
 
@@ -96,12 +96,20 @@ class Scanner:
         # Not forked: the daemon has threads, and a forked child inherits their locks.
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             for job in jobs:
-                state = self._ledger.facts.state(str(job.path))
-                waiting.append((job, pool.submit(read_whole, job, state, self._env, self._finder)))
+                waiting.append((job, self._submit(job, pool)))
                 if len(waiting) > workers * _AHEAD:
                     yield self._store_read(*waiting.popleft(), batch)
             while waiting:
                 yield self._store_read(*waiting.popleft(), batch)
+
+    def _submit(self, job: Job, pool: ProcessPoolExecutor) -> Future[list[Portion]]:
+        state = self._ledger.facts.state(str(job.path))
+        try:
+            return pool.submit(read_whole, job, state, self._env, self._finder)
+        except BrokenExecutor as error:  # a worker was killed, for want of memory perhaps
+            failed: Future[list[Portion]] = Future()
+            failed.set_exception(error)
+            return failed
 
     def _store_read(self, job: Job, future: Future[list[Portion]], batch: Batch) -> Job:
         try:

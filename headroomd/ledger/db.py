@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
     """What `error` means for a person who knows nothing of SQLite."""
     reason = str(error)
     if isinstance(error, sqlite3.OperationalError):
-        if "locked" in reason or "busy" in reason:
+        if _is_busy(error):
             return LedgerError(f"the ledger {path} is in use by another program", "try again in a moment")
         if "full" in reason:
             return LedgerError(f"no space left to write the ledger {path}", "make room on the disk; nothing was lost")
@@ -56,6 +57,10 @@ def explained(error: sqlite3.Error, path: Path) -> LedgerError:
         remedy = "move it away; the sessions are then read again, but what `undo` could put back is lost"
         return LedgerError(f"the ledger {path} is damaged ({reason})", remedy)
     return LedgerError(f"the ledger {path} refused a statement ({reason})", "please report this")
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and ("locked" in str(error) or "busy" in str(error))
 
 
 def open_database(path: Path, *, read_only: bool = False) -> Connection:
@@ -161,7 +166,7 @@ def _prepare(connection: Connection) -> None:
     version = _version(connection)
     _check_version(connection, version, len(scripts))
     # Without WAL (it does not work on network file systems) the journal stays as it is, which is slower and as safe.
-    if connection.execute("PRAGMA journal_mode = wal").fetchone()[0] == "wal":
+    if _switch_to_wal(connection) == "wal":
         connection.execute("PRAGMA synchronous = normal")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     if version == len(scripts):
@@ -173,6 +178,18 @@ def _prepare(connection: Connection) -> None:
             for statement in _statements(scripts[number]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _switch_to_wal(connection: Connection) -> str:
+    """The journal mode after trying to make it WAL, which lasts; SQLite does not wait for others here by itself."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = wal").fetchone()[0])
+        except LedgerError as error:
+            if not _is_busy(error.__cause__) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _version(connection: Connection) -> int:

@@ -331,6 +331,28 @@ def test_workers_find_what_one_process_finds(world: World) -> None:
     assert world.contents() == alone
 
 
+class Deadly(Toy):
+    """Kills the process that reads it, unless that is the one that made it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = os.getpid()
+
+    def reader(self, path: Path, env: Environment, state: bytes = b"") -> SessionReader:
+        if os.getpid() != self.maker:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().reader(path, env, state)
+
+
+def test_workers_that_die_cost_only_time(world: World) -> None:
+    """Where worker processes are killed, the files are read here."""
+    world.plugins.plugins["toy"] = Deadly()
+    for number in range(8):
+        world.write(f"s{number}")
+    report = world.scan(workers=2)
+    assert (report.calls, report.problems) == (16, [])
+
+
 def test_broken_file_costs_itself(world: World) -> None:
     """A reader that raises is named with its file, and what came before and all other files count."""
     bad = world.write("bad", b'{"boom": true}\n')
