@@ -72,7 +72,7 @@ ANSWER_OK: Final = re.compile(
 _NEAR: Final = 400  # bytes after the head, in which the ids of thread, turn and message stand
 _ITEM_TYPE: Final = b'"item":{"type":"'
 _ROLE: Final = b'"role":"'
-_COMMAND: Final = re.compile(rb'CommandExecution","id":"([^"\\]*)"')
+_COMMAND: Final = b'"item":{"type":"CommandExecution","id":"'
 _STATUS: Final = b'"status":"'
 _EXIT_CODE: Final = b'"exit_code":'
 _INTEGER: Final = re.compile(rb"-?[0-9]{1,9}(?=[,}])")
@@ -92,13 +92,14 @@ def item_type(line: bytes, head: int) -> bytes:
 
 def end_of_command(line: bytes, head: int) -> tuple[str, str, int] | None:
     """Id, status and exit code in an `item_completed` about a command; None where they do not stand as expected."""
-    command = _COMMAND.search(line, head, head + _NEAR)
-    status = line.find(_STATUS, head) + len(_STATUS)
+    start = line.find(_COMMAND, head, head + _NEAR) + len(_COMMAND)
+    end = line.find(b'"', start)
+    status = line.find(_STATUS, end) + len(_STATUS)
     code = _INTEGER.match(line, line.rfind(_EXIT_CODE) + len(_EXIT_CODE))
-    if command is None or status < len(_STATUS) or code is None:
+    if start < len(_COMMAND) or b"\\" in line[start:end] or status < len(_STATUS) or code is None:
         return None
     word = line[status : line.find(b'"', status, status + 20)]
-    return command[1].decode("utf-8", "replace"), word.decode("utf-8", "replace"), int(code[0])
+    return line[start:end].decode("utf-8", "replace"), word.decode("utf-8", "replace"), int(code[0])
 
 
 def answer_size(line: bytes) -> int:
@@ -107,4 +108,4 @@ def answer_size(line: bytes) -> int:
     if start < 0:
         return 0
     end = line.rfind(b',"internal_chat_message_metadata_passthrough"')
-    return max(0, (end if end > start else len(line) - 3) - start - 11)
+    return max(0, (end if end > start else line.rfind(b"}}")) - start - 11)

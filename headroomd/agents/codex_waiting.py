@@ -83,6 +83,8 @@ class Waiting(Struct):
         self.calls[call.id] = call
         if len(self.calls) > _MOST:
             del self.calls[next(iter(self.calls))]
+        if call.asked.stops and call.asked.process in self.processes:
+            self.processes[call.asked.process].stopped = True
 
     def answer(self, call: Call, text: str, policy: str) -> list[ToolCall]:
         """Take up the answer of a call that no longer waits for one; `policy` is the turn's approval policy."""
@@ -106,7 +108,6 @@ class Waiting(Struct):
         call = self.processes.get(poll.asked.process)
         if call is None:
             return []
-        call.stopped |= poll.asked.stops
         text = excerpt(call.printed + verdict.text)
         if verdict.exit_code is not None:
             return [self._ended(poll.asked.process, verdict.exit_code, text)]
