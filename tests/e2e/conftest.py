@@ -25,17 +25,21 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
     That of the running environment, or, where its installation is an editable one, of a wheel built once a run.
     """
-    script, given = Path(sys.executable).with_name("headroomd"), {}
+    script, own = Path(sys.executable).with_name("headroomd"), ""
     if _is_editable():
         target = _built_once(tmp_path_factory.getbasetemp())
         # This path comes before the editable installation; the console script is the wheel's.
-        script, given = target / "bin/headroomd", {"PYTHONPATH": str(target)}
+        script, own = target / "bin/headroomd", str(target)
 
-    def run(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, cwd: Path, variables: Mapping[str, str] | None = None, packages: Path | str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """`packages` are folders with other packages, as if they were installed beside headroomd."""
+        path = os.pathsep.join(filter(None, [own, str(packages) if packages else ""]))
         return subprocess.run(
             [str(script), *arguments],
             cwd=cwd,
-            env={**os.environ, **given, **(variables or {})},
+            env={**os.environ, **(variables or {}), "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
