@@ -33,9 +33,7 @@ MAX_DOCUMENT: Final = 64 * 1024 * 1024
 """Bytes of the largest FileShape.WHOLE document that is read; a larger one is skipped and counted."""
 
 _BLOCK: Final = 256 * 1024  # bytes asked of the system at a time
-_WINDOW: Final = (
-    1024  # bytes hashed: agents' lines end in constants, so that fewer would be the same at every line's end
-)
+_WINDOW: Final = 1024  # bytes that are hashed: agents' lines end in constants, fewer would be the same everywhere
 _MAX_ZSTD_WINDOW: Final = 32 * 1024 * 1024  # what a decompressor may allocate; zstd level 3 needs 2 MiB
 _SQLITE_INTEGER: Final = 2**63 - 1  # dev and ino are unsigned 64-bit numbers, SQLite's integers are signed
 
@@ -156,8 +154,7 @@ class _LineTail(Tail):
     def _is_same(self, cursor: Cursor) -> bool:
         """Whether what comes before the cursor is what was read then."""
         return (
-            self._info.st_size >= cursor.offset
-            and _digest(self._bytes(0, cursor.head_len)) == cursor.head_hash
+            _digest(self._bytes(0, cursor.head_len)) == cursor.head_hash
             and _digest(self._bytes(cursor.offset - _WINDOW, cursor.offset)) == cursor.tail_hash
         )
 
