@@ -10,6 +10,7 @@ The only room that knows SQLite. Nothing in it is secret: text is redacted befor
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
@@ -18,18 +19,22 @@ from headroomd.ledger.db import Batch, Connection, open_database, transaction
 from headroomd.ledger.facts import Facts, Portion, ProjectFacts, Totals
 from headroomd.ledger.journal import Entry, EntryState, Journal
 from headroomd.ledger.learnings import Learning, Learnings, Status
+from headroomd.ledger.queue import JobState, Queue, SessionJob
 
 __all__ = [
     "Batch",
     "Entry",
     "EntryState",
     "Facts",
+    "JobState",
     "Journal",
     "Learning",
     "Learnings",
     "Ledger",
     "Portion",
     "ProjectFacts",
+    "Queue",
+    "SessionJob",
     "Status",
     "Totals",
 ]
@@ -43,6 +48,7 @@ class Ledger:
         self.facts = Facts(connection)
         self.learnings = Learnings(connection)
         self.journal = Journal(connection)
+        self.queue = Queue(connection, time.time)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
