@@ -119,7 +119,7 @@ def _relate(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | 
 
 def _activated(failed: Invocation, passed: Invocation, cause: Cause, moved: bool) -> Relation | None:
     """`source .venv/bin/activate` in front of the command that failed."""
-    said = failed.argv[:1] if _whole_program(failed.argv, cause) else failed.argv[: head_length(failed.argv)]
+    said = _concerned(failed.argv, cause)
     relation = _lesson(Section.ENVIRONMENT, said, (*said,), 1 if cause.kind in _NAMED_KINDS else 2)
     if relation is None:
         return None
@@ -175,6 +175,8 @@ def _other_words(failed: Invocation, passed: Invocation, cause: Cause) -> Relati
         old_head, new_head = (*old_head, old[-common]), (*new_head, new[-common])
     if len(old_head) > 3 or len(new_head) > 4 or any(map(_evades, new_head)):
         return None
+    if not all(bare_word(word) or word.startswith("-") for word in old_head[1:] + new_head[1:]):
+        return None  # other operands: other work
     if basename(old_head[0]) == basename(new_head[0]):
         return _same_program(failed, old_head, new_head, cause)
     return _other_program(failed, old_head, new_head, cause)
@@ -186,10 +188,7 @@ def _wrapped(old: tuple[str, ...], prefix: tuple[str, ...], cause: Cause) -> Rel
         return None
     if any(word in LOOKING_VERBS or word in INSTALLING_VERBS for word in prefix[1:]):
         return None
-    whole = _whole_program(old, cause) or (
-        cause.kind is FailureKind.MODULE_NOT_FOUND and basename(old[0]) not in GENERAL
-    )
-    said = old[:1] if whole else old[: head_length(old)]
+    said = _concerned(old, cause)
     # A program alone, at the end of another command, may be an operand: `corepack enable pnpm`.
     runs = (
         len(old) > 1 or len(prefix) == 1 or any(word in RUNNING_VERBS or word in ("-m", "-c", "--") for word in prefix)
@@ -206,8 +205,10 @@ def _same_program(
             return None  # two paths in the project are a path lesson
         return _lesson(Section.ENVIRONMENT, old_head[:1], (_from_root(new_head[0], failed.folder),), _needs(cause))
     rest = failed.argv[len(old_head) :]
-    inserted = len(old_head) == 1 and bool(rest) and all(bare_word(word) for word in new_head[1:])
-    if not cause.absence or not (inserted or _parts(old_head[1:]) & _parts(new_head[1:])):
+    inserted = len(old_head) == 1 and bool(rest)
+    if not cause.absence or not all(map(bare_word, new_head[1:])):
+        return None
+    if not inserted and not _parts(old_head[1:]) & _parts(new_head[1:]):
         return None
     verb = rest[:1] if inserted else ()
     return _lesson(Section.COMMANDS, old_head + verb, new_head + verb, 2)
@@ -289,6 +290,12 @@ def _whole_program(argv: tuple[str, ...], cause: Cause) -> bool:
     if cause.kind is FailureKind.COMMAND_NOT_FOUND:
         return _is_missing(argv[0], cause)
     return cause.kind is FailureKind.MODULE_NOT_FOUND and (is_interpreter(argv[0]) or head_length(argv) == 1)
+
+
+def _concerned(argv: tuple[str, ...], cause: Cause) -> tuple[str, ...]:
+    """The words that another environment is needed for: the program, or program and verb of a tool of many uses."""
+    modules = cause.kind is FailureKind.MODULE_NOT_FOUND and basename(argv[0]) not in GENERAL
+    return argv[:1] if modules or _whole_program(argv, cause) else argv[: head_length(argv)]
 
 
 def _is_missing(program: str, cause: Cause) -> bool:

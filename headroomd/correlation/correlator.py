@@ -26,6 +26,7 @@ from headroomd.redact import holds_secret
 
 __all__ = ["Correlator", "Findings"]
 
+_WINDOW: Final = 30  # calls: the longest that anything stays open
 _STREAMS: Final = 32  # subagents of one file that are remembered
 _NO_FAULT: Final = frozenset({FailureKind.TEST_FAILURE, FailureKind.SYNTAX})  # the command ran: its subject was red
 
@@ -48,12 +49,20 @@ class Findings(Struct):
 class _Stream(Struct):
     """What one stream of calls has open."""
 
-    at: int = 0
+    at: int = 0  # calls so far
+    open_until: int = 0  # after so many calls nothing is open any more, whatever the lists still hold
     paths: PathLessons = field(default_factory=PathLessons)
     searches: SearchLessons = field(default_factory=SearchLessons)
     files: LargeFiles = field(default_factory=LargeFiles)
     commands: CommandLessons = field(default_factory=CommandLessons)
     refusals: list[Evidence] = field(default_factory=list)  # whose reason may be in the user's next words
+
+    def seal(self) -> None:
+        """Leaves what must be carried on, and nothing secret."""
+        self.paths.seal(self.at)
+        self.searches.seal(self.at)
+        self.files.seal(self.at)
+        self.commands.seal(self.at)
 
 
 class _State(Struct):
@@ -93,7 +102,9 @@ class Correlator:
         return findings
 
     def dump(self) -> bytes:
-        """What to carry to the correlator of the file's next part; of bounded size."""
+        """What to carry to the correlator of the file's next part; of bounded size, and free of secrets."""
+        for stream in self._state.streams.values():
+            stream.seal()
         return _encode(self._state)
 
     def _call(self, call: ToolCall, copied: bool) -> None:
@@ -105,17 +116,30 @@ class Correlator:
             stream.refusals = []
         if not copied:
             self._findings.calls += 1
-        if outcome is Outcome.FAILED:
-            self._failed(stream, call, meaning, copied)
-        elif outcome is Outcome.REJECTED:
-            self._refused(stream, Step(call, meaning, outcome, stream.at))
-        elif call.outcome is Outcome.FAILED:  # an answer: a search that found nothing, a comparison that says no
-            self._answered(stream, Step(call, meaning, outcome, stream.at), copied)
-        elif outcome in (Outcome.OK, Outcome.EMPTY, Outcome.TRUNCATED):
+        if outcome is Outcome.OK and call.outcome is Outcome.OK:
             if not copied:
-                worked = outcome is Outcome.OK
-                self._attempted(meaning.keys if worked else meaning.failed_keys, worked)
-            self._worked(stream, Step(call, meaning, outcome, stream.at))
+                self._attempted(meaning.keys, worked=True)
+            if stream.at <= stream.open_until:
+                self._worked(stream, Step(call, meaning, outcome, stream.at))
+            elif meaning.uses:
+                self._found(self._state.seen.note(meaning.uses))
+        else:
+            self._uncommon(stream, Step(call, meaning, outcome, stream.at), copied)
+
+    def _uncommon(self, stream: _Stream, step: Step, copied: bool) -> None:
+        """Whatever did not simply work."""
+        stream.open_until = step.at + _WINDOW
+        if step.outcome is Outcome.FAILED:
+            self._failed(stream, step.call, step.meaning, copied)
+        elif step.outcome is Outcome.REJECTED:
+            self._refused(stream, step)
+        elif step.outcome in (Outcome.OK, Outcome.EMPTY, Outcome.TRUNCATED):
+            if not copied:
+                self._attempted(step.meaning.failed_keys, worked=step.outcome is Outcome.OK)
+            if step.call.outcome is Outcome.FAILED:
+                self._answered(stream, step)
+            else:
+                self._worked(stream, step)
 
     def _failed(self, stream: _Stream, call: ToolCall, meaning: Meaning, copied: bool) -> None:
         cause = cause_of(call.output, call.exit_code, call.kind)
@@ -131,24 +155,22 @@ class Correlator:
         stream.paths.failed(step, self._state.seen)
         if cause.kind is FailureKind.TOO_LARGE:
             stream.files.cut(step)
-        stream.commands.failed(step)
+        self._found(stream.commands.failed(step))
 
-    def _answered(self, stream: _Stream, step: Step, copied: bool) -> None:
+    def _answered(self, stream: _Stream, step: Step) -> None:
         """Exit status 1 that means "no": nothing before it in the script is known to have passed."""
-        if not copied:
-            self._attempted(step.meaning.failed_keys, worked=step.outcome is Outcome.OK)
         if step.outcome is Outcome.EMPTY:
             stream.searches.empty(step)
         if step.meaning.edits:
-            stream.commands.open.clear()
-            stream.searches.open.clear()
+            self._found(stream.commands.changed())
+            stream.searches.open = []
 
     def _worked(self, stream: _Stream, step: Step) -> None:
         """A call that did what it was asked to, be it that it found nothing or was cut."""
         if stream.paths.open:
             self._found(stream.paths.passed(step, self._state.seen))
         if step.meaning.uses:
-            self._found(self._state.seen.note(step))
+            self._found(self._state.seen.note(step.meaning.uses))
         if step.outcome is Outcome.EMPTY:
             stream.searches.empty(step)
         elif stream.searches.open:
@@ -160,7 +182,7 @@ class Correlator:
         if stream.commands.open:
             self._found(stream.commands.passed(step))
         if step.meaning.edits:
-            stream.searches.open.clear()  # what is found from now on may have been written just now
+            stream.searches.open = []  # what is found from now on may have been written just now
 
     def _refused(self, stream: _Stream, step: Step) -> None:
         refusals = list(refused(step))

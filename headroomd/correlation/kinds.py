@@ -55,7 +55,7 @@ _MODULE: Final = _any(
     r"Could not load file or assembly '([\w.-]+)",  # .NET
 )
 _COMMAND: Final = _any(
-    r"([\w./+@-]+): command not found",  # bash
+    r"([\w./+@-]+): command not found(?!:)",  # bash
     r"(?:line \d+: |\bsh: (?:\d+: )?)([\w./+@-]+): not found",  # dash, BusyBox
     r"command not found: ([\w./+@-]+)",  # zsh, node-based runners
     r"Unknown command:? ['\"]?([\w./+@-]+)['\"]?$",  # fish

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from headroomd.correlation.operations import Using
 from headroomd.correlation.places import is_generated
-from headroomd.correlation.steps import Failure, Step, evidence, failure
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Evidence, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["LargeFiles"]
 
@@ -49,3 +50,8 @@ class LargeFiles(Struct):
                 yield evidence(Lesson(Section.LARGE_FILES, cut.path), cut.failed, step.call, needs=1)
             if hows & {Using.PART, Using.SCOPE, Using.READ, Using.WRITE}:
                 self.open.remove(cut)
+
+    def seal(self, at: int) -> None:
+        """Forgets what is over, and redacts the rest."""
+        kept = (cut for cut in self.open if cut.until >= at and not holds_secret(cut.path))
+        self.open = [structs.replace(cut, failed=cleaned(cut.failed)) for cut in kept]

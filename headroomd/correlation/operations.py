@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -30,7 +31,7 @@ from headroomd.model import Action, Operation, Outcome, ToolCall
 from headroomd.redact import redact
 from headroomd.shell import Command, basename, deciders, parse, proven, unwrap
 
-__all__ = ["Invocation", "Meaning", "Search", "Use", "Using", "command_key", "outcome_of", "understand"]
+__all__ = ["Invocation", "Meaning", "Search", "Use", "Using", "command_key", "outcome_of", "path_mark", "understand"]
 
 
 class Using(StrEnum):
@@ -53,6 +54,17 @@ class Use(Struct, frozen=True):
     written: str  # as the agent wrote it
     how: Using
     sure: bool = True  # where the whole call is OK, so was this use
+    mark: int = 0  # of the path: what a session remembers of it
+    name_mark: int = 0  # of its last part
+
+
+def path_mark(path: str) -> int:
+    """A short number for a path, the same in every process; two paths of one session hardly ever share one."""
+    return crc32(path.encode("utf-8", "replace"))
+
+
+def use_of(path: str, written: str, how: Using, sure: bool = True) -> Use:
+    return Use(path, written, how, sure, path_mark(path), path_mark(basename(path)))
 
 
 class Search(Struct, frozen=True):
@@ -71,6 +83,7 @@ class Invocation(Struct, frozen=True):
     folder: str | None  # where it ran, relative to the root; None where that is not known or outside
     variables: tuple[str, ...] = ()  # names that were set for it
     activation: str = ""  # `source .venv/bin/activate` in front of it
+    background: bool = False  # left running
     raised: bool = False  # run by sudo or doas
     stdin: str = ""  # heredoc: another text is another invocation
 
@@ -124,7 +137,7 @@ def _understand(operation: Operation, cwd: str, root: str, home: str) -> Meaning
         operation.action,
         keys=(key := (f"{operation.action.value} {path}",)),
         failed_keys=key,
-        uses=(Use(path, operation.path, how),),
+        uses=(use_of(path, operation.path, how),),
         edits=edits,
     )
 
@@ -140,7 +153,7 @@ def _search_meaning(operation: Operation, cwd: str, root: str, home: str) -> Mea
     path = locate(scope or ".", cwd, root, home)
     if path is None:
         return Meaning(Action.SEARCH)
-    uses = (Use(path, operation.path, Using.SCOPE),) if operation.path else ()
+    uses = (use_of(path, operation.path, Using.SCOPE),) if operation.path else ()
     key = (f"search {path}",)
     return Meaning(Action.SEARCH, keys=key, failed_keys=key, uses=uses, search=Search(pattern, path))
 
@@ -247,7 +260,7 @@ class _ScriptReading:
         for word in words:
             path = locate(word, folder, self.root, self.home) if not word.startswith("-") else None
             if path is not None and path != ".":
-                self.uses.append(Use(path, word, how, sure))
+                self.uses.append(use_of(path, word, how, sure))
 
     def _keys(self, commands: list[Command]) -> tuple[str, ...]:
         """The attempts that `commands` are, each under its program and under program and verb."""
@@ -283,6 +296,7 @@ class _ScriptReading:
             folder=locate(folder, None, self.root, self.home) if folder else None,
             variables=tuple(sorted({*command.variables, *(word[:-1] for word in prefix if word.endswith("="))})),
             activation=self._activation(command),
+            background=command.background,
             raised=any(word in ("sudo", "doas") for word in prefix),
             stdin=command.heredoc,
         )
@@ -331,7 +345,7 @@ class _ScriptReading:
             return any(word in _GIT_CHANGES for word in argv[1:5])
         if program in ("sed", "perl", "ruby", "gsed"):
             return any(word.startswith(("-i", "--in-place", "-pi")) for word in argv[1:])
-        if program == "apply_patch" or program in _FORMATTERS:
+        if program in ("apply_patch", "patch") or program in _FORMATTERS:
             return "--check" not in argv
         if command.heredoc or code_option(argv):
             return _CODE_WRITES.search(command.heredoc + " ".join(argv[2:])) is not None

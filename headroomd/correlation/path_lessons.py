@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
-from headroomd.correlation.operations import Use, Using
+from headroomd.correlation.operations import Use, Using, path_mark
 from headroomd.correlation.places import extension_kind, is_generated, is_generic, shared_parts, stem
-from headroomd.correlation.steps import Failure, Step, evidence, failure
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Evidence, FailureKind, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["PathLessons", "SeenPaths"]
 
 _WINDOW: Final = 30  # calls
 _OPEN: Final = 16
 _REMEMBERED: Final = 300  # paths of a session
+_TELLING_STEM: Final = 8  # characters from which on a stem alone identifies a file
 
 _MISSING: Final = frozenset({FailureKind.FILE_NOT_FOUND, FailureKind.COMMAND_NOT_FOUND})  # `./script.sh` is exit 127
 _ASKING: Final = frozenset({Using.READ, Using.PART, Using.EDIT, Using.SCOPE, Using.FOLDER, Using.OPERAND})
@@ -34,43 +36,49 @@ _SHOWING: Final[dict[Using, frozenset[Using]]] = {  # what proves where a path o
 
 
 class SeenPaths(Struct):
-    """What a session, its subagents included, has seen of the project's files."""
+    """What a session, its subagents included, has seen of the project's files, as marks of their paths."""
 
-    there: dict[str, None] = field(default_factory=dict)  # was used and existed
-    written: dict[str, None] = field(default_factory=dict)  # was written, moved or removed by the session itself
-    taught: dict[str, list[str]] = field(default_factory=dict)  # wrong path -> ids of evidence that calls it wrong
+    there: dict[int, int] = field(default_factory=dict)  # path -> its name: was used and existed
+    written: dict[int, int] = field(default_factory=dict)  # was written, moved or removed by the session itself
+    taught: dict[int, list[str]] = field(default_factory=dict)  # wrong path -> ids of evidence that calls it wrong
 
-    def note(self, step: Step) -> list[str]:
-        """Takes in a call that worked; returns the ids of evidence that it refutes: the wrong path is there now."""
+    def note(self, uses: tuple[Use, ...]) -> list[str]:
+        """Takes in what a call that worked used; returns ids of evidence that it refutes: the wrong path is there."""
         refuted: list[str] = []
-        for use in step.meaning.uses:
+        for use in uses:
             if use.how is Using.WRITE:
-                _remember(self.written, use.path)
+                _remember(self.written, use)
             elif use.sure and use.how in _EXISTS:
-                _remember(self.there, use.path)
+                _remember(self.there, use)
             else:
                 continue
-            if use.path in self.taught:
-                refuted += self.taught.pop(use.path)
+            if self.taught:
+                refuted += self.taught.pop(use.mark, ())
         return refuted
+
+    def teach(self, wrong: Use, id_: str) -> None:
+        self.taught.setdefault(wrong.mark, []).append(id_)
+        if len(self.taught) > _OPEN:
+            del self.taught[next(iter(self.taught))]
 
     def knows(self, path: str) -> bool:
         """Whether the path was there before, or the session has had its hand in it: gone by its own work."""
-        return path in self.there or self.made(path)
+        return path_mark(path) in self.there or self.made(path)
 
     def made(self, path: str) -> bool:
         """Whether the session itself wrote, moved or removed the path or a folder that holds it."""
-        return bool(self.written) and any(path == made or path.startswith(f"{made}/") for made in self.written)
+        if not self.written:
+            return False
+        parts = path.split("/")
+        return any(path_mark("/".join(parts[:length])) in self.written for length in range(1, len(parts) + 1))
 
-    def is_distinct(self, path: str) -> bool:
+    def is_distinct(self, use: Use) -> bool:
         """Whether no other path seen has the same name."""
-        name = posixpath.basename(path)
-        return not any(other != path and posixpath.basename(other) == name for other in self.there)
+        return all(name != use.name_mark or path == use.mark for path, name in self.there.items())
 
 
-def _remember(paths: dict[str, None], path: str) -> None:
-    paths.pop(path, None)
-    paths[path] = None
+def _remember(paths: dict[int, int], use: Use) -> None:
+    paths[use.mark] = use.name_mark
     if len(paths) > _REMEMBERED:
         del paths[next(iter(paths))]
 
@@ -106,15 +114,20 @@ class PathLessons(Struct):
         self.open = [missed for missed in self.open if missed.until >= step.at and missed.wrong.path not in used]
         for missed in tuple(self.open):
             for use in step.meaning.uses:
-                if seen.made(use.path) or not (use.sure or use.how in _OF_FILES):
+                taught = _correct(missed.wrong, use)
+                if taught is None or seen.made(use.path):
                     continue
-                if taught := _correct(missed.wrong, use, seen.is_distinct(use.path)):
-                    lesson, needs = taught
-                    found = evidence(lesson, missed.failed, step.call, needs=needs, wasted=missed.wasted)
-                    seen.taught.setdefault(missed.wrong.path, []).append(found.id)
-                    self.open.remove(missed)
-                    yield found
-                    break
+                needs = 1 if taught.identified and seen.is_distinct(use) else 2
+                found = evidence(taught.lesson, missed.failed, step.call, needs=needs, wasted=missed.wasted)
+                seen.teach(missed.wrong, found.id)
+                self.open.remove(missed)
+                yield found
+                break
+
+    def seal(self, at: int) -> None:
+        """Forgets what is over, and redacts the rest."""
+        kept = (missed for missed in self.open if missed.until >= at and not holds_secret(missed.wrong.path))
+        self.open = [structs.replace(missed, failed=cleaned(missed.failed)) for missed in kept]
 
 
 def _missed(uses: tuple[Use, ...], output: str) -> Use | None:
@@ -138,25 +151,26 @@ def _names(output: str, written: str) -> bool:
     return False
 
 
-def _correct(wrong: Use, use: Use, distinct: bool) -> tuple[Lesson, int] | None:
-    """What follows from `wrong` having been missed and `use` being there, and how many sessions must show it.
+class _Taught(NamedTuple):
+    lesson: Lesson
+    identified: bool  # the shared name identifies the file; one that recurs in every tree (`index.ts`) does not
 
-    One session is enough where the shared name identifies the file; two where it recurs in every tree (`index.ts`,
-    `config.yaml`) or where another file type was meant.
-    """
+
+def _correct(wrong: Use, use: Use) -> _Taught | None:
+    """What follows from `wrong` having been missed and `use` being there."""
     right = use.path
-    if use.how not in _SHOWING[wrong.how] or right == wrong.path or is_generated(right):
+    old_name, new_name = posixpath.basename(wrong.path), posixpath.basename(right)
+    old_stem = stem(old_name)
+    if old_stem != stem(new_name) or right == wrong.path or is_generated(right):
+        return None
+    if use.how not in _SHOWING[wrong.how] or not (use.sure or use.how in _OF_FILES):
         return None
     if posixpath.normpath(wrong.written) == right:
         return None  # right from the root, but asked for from a subfolder: a slip
-    old_name, new_name = posixpath.basename(wrong.path), posixpath.basename(right)
     lesson = Lesson(Section.PATHS, wrong.path, right)
     if old_name == new_name:
-        identified = any(not is_generic(part) for part in shared_parts(wrong.path, right))
-        return lesson, 1 if distinct and identified else 2
-    if wrong.how not in _OF_FILES or stem(old_name) != stem(new_name):
-        return None
+        return _Taught(lesson, any(not is_generic(part) for part in shared_parts(wrong.path, right)))
     old_kind, new_kind = extension_kind(old_name), extension_kind(new_name)
-    if old_kind != new_kind or old_kind in ("", "other"):
-        return None
-    return lesson, 1 if distinct and not is_generic(old_name) and len(stem(old_name)) >= 8 else 2
+    if wrong.how not in _OF_FILES or old_kind != new_kind or old_kind in ("", "other"):
+        return None  # another sort of file may well be another thing: `x.py` and `x.md`
+    return _Taught(lesson, not is_generic(old_name) and len(old_stem) >= _TELLING_STEM)

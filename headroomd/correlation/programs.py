@@ -63,7 +63,7 @@ LOOKING_VERBS: Final = words(
 """Verbs that look or judge, whatever the program."""
 
 ARCHIVERS_AND_MOVERS: Final = words(
-    """cp mv rm touch mkdir rmdir ln install rsync dd truncate patch unlink unzip tar gunzip chmod"""
+    """cp mv rm touch mkdir rmdir ln install rsync dd truncate unlink unzip tar gunzip chmod"""
 )
 
 PLAIN_UTILITIES: Final = (

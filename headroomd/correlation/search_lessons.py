@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from headroomd.correlation.operations import Search
 from headroomd.correlation.places import is_generated
-from headroomd.correlation.steps import Failure, Step, clean, evidence, failure
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Evidence, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["SearchLessons"]
 
@@ -54,10 +55,20 @@ class SearchLessons(Struct):
             if not _same(search, empty.search) or not _holds(search.scope, empty.search.scope):
                 continue
             self.open.remove(empty)
-            if search.scope != empty.search.scope:
+            if search.scope != empty.search.scope and not holds_secret(empty.search.pattern):
                 lesson = Lesson(Section.SCOPE, empty.search.scope, search.scope)
-                pattern = clean(_bare(search.pattern), _NOTE)
-                yield evidence(lesson, empty.failed, step.call, needs=_NEEDS, note=pattern)
+                pattern = _bare(search.pattern)
+                note = pattern if len(pattern) <= _NOTE else ""
+                yield evidence(lesson, empty.failed, step.call, needs=_NEEDS, note=note)
+
+    def seal(self, at: int) -> None:
+        """Forgets what is over, and redacts the rest."""
+        kept = (
+            empty
+            for empty in self.open
+            if empty.until >= at and not holds_secret(f"{empty.search.pattern}\n{empty.search.scope}")
+        )
+        self.open = [structs.replace(empty, failed=cleaned(empty.failed)) for empty in kept]
 
 
 def _same(one: Search, other: Search) -> bool:

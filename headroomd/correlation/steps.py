@@ -6,17 +6,18 @@ import hashlib
 import re
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from headroomd.correlation.kinds import Cause, telling_lines
 from headroomd.correlation.operations import Meaning
 from headroomd.model import Action, CallRef, Evidence, FailureKind, Lesson, Outcome, ToolCall
 from headroomd.redact import redact
 
-__all__ = ["Failure", "Step", "clean", "evidence", "failure", "note_of", "one_line"]
+__all__ = ["Failure", "Step", "clean", "cleaned", "evidence", "failure", "note_of", "one_line"]
 
 _SHOWN: Final = 300  # characters of a request or an answer that evidence keeps
 _NOTE: Final = 100
+_READ: Final = 2000  # ... and what is looked at for that
 
 
 class Step(Struct, frozen=True):
@@ -37,12 +38,21 @@ class Failure(Struct, frozen=True):
     session: str
     size: int
     opportunity: str
+    is_clean: bool = False  # redacting takes longer than correlating: it waits until something is kept or told
 
 
 def failure(step: Step, opportunity: str) -> Failure:
     call = step.call
-    ref = CallRef(call.key, call.at, asked(call), clean(telling_lines(call.output)))
+    ref = CallRef(call.key, call.at, asked(call), telling_lines(call.output, _SHOWN))
     return Failure(ref, call.agent, call.session, call.size, opportunity)
+
+
+def cleaned(failed: Failure) -> Failure:
+    """The failure with its texts redacted: what may be stored."""
+    if failed.is_clean:
+        return failed
+    ref = structs.replace(failed.ref, text=clean(failed.ref.text), answer=clean(failed.ref.answer))
+    return structs.replace(failed, ref=ref, is_clean=True)
 
 
 def evidence(
@@ -56,9 +66,9 @@ def evidence(
         agent=failed.agent,
         session=failed.session,
         at=failed.ref.at,
-        failed=failed.ref,
-        fixed=CallRef(fixed.key, fixed.at, asked(fixed)) if fixed else None,
-        note=note,
+        failed=cleaned(failed).ref,
+        fixed=CallRef(fixed.key, fixed.at, clean(asked(fixed))) if fixed else None,
+        note=clean(note, _NOTE),
         needs_sessions=needs,
         wasted=wasted or failed.size,
         opportunity=failed.opportunity,
@@ -66,18 +76,18 @@ def evidence(
 
 
 def asked(call: ToolCall) -> str:
-    """What a call asked for, for a person to read."""
+    """What a call asked for, for a person to read; not yet redacted."""
     operation = call.operation
     if operation.action is Action.RUN:
-        return clean(operation.command)
+        return operation.command[:_READ]
     if operation.action is Action.SEARCH:
-        return clean(f"Search {operation.pattern} in {operation.path or '.'}")
-    return clean(f"{operation.action.value.capitalize()} {operation.path}" if operation.path else call.tool)
+        return f"Search {operation.pattern[:_SHOWN]} in {operation.path or '.'}"
+    return f"{operation.action.value.capitalize()} {operation.path}" if operation.path else call.tool
 
 
 def clean(text: str, limit: int = _SHOWN) -> str:
     """Redacted and short. Redaction comes first: a secret cut in half is no longer known as one."""
-    text = redact(text[: 10 * limit]).strip()
+    text = redact(text[:_READ]).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
