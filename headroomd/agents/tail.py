@@ -72,8 +72,7 @@ def is_unchanged(path: Path, cursor: Cursor) -> bool:
 
 def open_tail(path: Path, cursor: Cursor | None, shape: FileShape = FileShape.LINES) -> Tail:
     """What `path` holds past `cursor`; a context manager. Raises OSError where it is not a readable, regular file."""
-    # Without O_NONBLOCK, opening a pipe that somebody left there would wait for ever.
-    file = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    file = FileIO(str(path), opener=_open_without_waiting)
     try:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -272,6 +271,11 @@ class _Decompressor(RawIOBase):
         except self._error:
             self.damaged = True
             return 0
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file: without O_NONBLOCK, a pipe that somebody left there would be waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _digest(data: bytes) -> bytes:
