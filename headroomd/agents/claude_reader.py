@@ -2,6 +2,9 @@
 
 One answer of the model is split over several records; calls and results are paired by the id of the tool use, which is
 unique over all sessions. Forks and resumes copy records with their ids: a copied call has the key of its original.
+
+Lines are not searched for bytes before they are parsed: a parse that leaves results raw runs at the speed of one or two
+such searches (measured on 160 MB of records). Only those that say in their first bytes what they are go unparsed.
 """
 
 from __future__ import annotations
