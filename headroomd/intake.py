@@ -132,6 +132,11 @@ class FileReading:
     def close(self) -> None:
         self._tail.__exit__(None, None, None)
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the portion read last was the file's last."""
+        return self._at_end
+
     def read(self) -> list[Event] | None:
         """The events of the next portion; None when the file is at its end."""
         if self._at_end:

@@ -94,6 +94,11 @@ class Facts:
         rows = self._db.execute("SELECT path, cursor FROM files WHERE agent = ? AND cursor IS NOT NULL", (agent,))
         return {path: _decode_cursor(cursor) for path, cursor in rows}
 
+    def cursor(self, path: str) -> Cursor | None:
+        """How far one file was read."""
+        row = self._db.execute("SELECT cursor FROM files WHERE path = ?", (path,)).fetchone()
+        return _decode_cursor(row[0]) if row and row[0] is not None else None
+
     def state(self, path: str) -> bytes:
         """What the last reading of a file left to be taken over; b"" if there was none."""
         row = self._db.execute("SELECT state FROM files WHERE path = ?", (path,)).fetchone()

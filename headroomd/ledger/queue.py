@@ -17,7 +17,6 @@ from typing import Any, Final
 from msgspec import Struct
 
 from headroomd.ledger.db import Connection
-from headroomd.redact import redact
 
 __all__ = ["ATTEMPTS", "JobState", "Queue", "SessionJob"]
 
@@ -71,8 +70,8 @@ class Queue:
         A file that was read and whose facts have been forgotten since is not among them: it is new again.
         """
         rows = self._db.execute(
-            """SELECT jobs.path, size, mtime_ns FROM jobs LEFT JOIN files ON files.path = jobs.path
-               WHERE jobs.agent = ? AND (files.path IS NOT NULL OR state NOT IN ('done', 'nothing'))""",
+            """SELECT jobs.path, jobs.size, jobs.mtime_ns FROM jobs LEFT JOIN files ON files.path = jobs.path
+               WHERE jobs.agent = ? AND (files.path IS NOT NULL OR jobs.state NOT IN ('done', 'nothing'))""",
             (agent,),
         )
         return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
@@ -91,7 +90,7 @@ class Queue:
             [
                 (
                     *(job.path, job.agent, job.state, job.size, job.mtime_ns, job.changed_at, job.due, job.attempts),
-                    redact(job.error)[:_LONGEST_ERROR],
+                    _redacted(job.error),
                 )
                 for job in jobs
             ],
@@ -125,7 +124,7 @@ class Queue:
             """UPDATE jobs SET state = iif(attempts >= ?1, 'given up', 'failed'), error = ?2,
                    due = ?3 + ?4 * (1 << min(max(attempts, 1), 10) - 1)
                WHERE path = ?5""",
-            (ATTEMPTS, redact(error)[:_LONGEST_ERROR], self._clock(), _FIRST_PAUSE, path),
+            (ATTEMPTS, _redacted(error), self._clock(), _FIRST_PAUSE, path),
         )
 
     def release(self, paths: Iterable[str] | None = None) -> None:
@@ -243,6 +242,12 @@ class Queue:
             (parameter,),
         ).fetchone()
         return None if row[0] is None else float(row[0])
+
+
+def _redacted(error: str) -> str:
+    from headroomd.redact import redact  # compiles a hundred patterns: `status` should not pay for it
+
+    return redact(error)[:_LONGEST_ERROR] if error else ""
 
 
 def _job(row: tuple[Any, ...]) -> SessionJob:

@@ -26,7 +26,7 @@ CREATE INDEX jobs_of_agent ON jobs (agent);
 -- Projects whose evidence, options or world changed since their learnings were last looked at.
 CREATE TABLE stale_projects (
     project INTEGER PRIMARY KEY REFERENCES projects (id),
-    due REAL NOT NULL                   -- later than now where bringing it up to date has just failed
+    due REAL NOT NULL                   -- in the future where bringing it up to date has just failed
 );
 
 -- When what runs by the clock is next due: timers do not survive sleep and restarts.
