@@ -19,6 +19,7 @@ from headroomd.correlation.correlator import Correlator, Findings
 from headroomd.errors import PluginError
 from headroomd.ledger import Portion
 from headroomd.ledger.facts import stable_hash
+from headroomd.ledger.scrub import scrubbed
 from headroomd.model import Event, Outcome, SessionStart, ToolCall
 from headroomd.projects import Place, ProjectFinder, ProjectRoot
 from headroomd.redact import redact
@@ -176,7 +177,9 @@ class FileReading:
             findings=findings,
             cursor=self._cursor,
             state=_encode(
-                _Carried(self._start, self._reader.dump(), self._correlator.dump() if self._correlator else b"")
+                _Carried(
+                    self._start, scrubbed(self._reader.dump()), self._correlator.dump() if self._correlator else b""
+                )
             ),
             fresh=self._fresh,
             size=self._cursor.offset - self._offset,

@@ -81,7 +81,11 @@ class SessionReader(ABC):
 
     @abstractmethod
     def dump(self) -> bytes:
-        """What must be carried to the next call of `read`, as bytes of bounded size."""
+        """What must be carried to the next call of `read`, as bytes of bounded size.
+
+        msgpack or UTF-8 text: secrets in its strings are replaced before it is stored, so no string may be changed
+        by `redact` that matters letter for letter (ids are not).
+        """
 
 
 class AgentPlugin(ABC):

@@ -9,22 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
 
 from headroomd.agents.tail import Cursor
-from headroomd.correlation.correlator import Findings
 from headroomd.ledger.db import Connection
 from headroomd.model import CallRef, Evidence, Lesson, SessionStart
 from headroomd.projects import Place, ProjectRoot
-from headroomd.redact import holds_secret, redact
+
+if TYPE_CHECKING:
+    from headroomd.correlation.correlator import Findings  # imports all of shell/, which `status` should not pay for
 
 __all__ = ["Facts", "Portion", "ProjectFacts", "Totals", "stable_hash"]
 
 _encode = msgspec.msgpack.encode
-_redact = lru_cache(maxsize=1024)(redact)  # the same commands fail with the same words again and again
 _decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
 _LONGEST_ERROR: Final = 300  # characters
 
@@ -124,7 +124,7 @@ class Facts:
         """Remember why a file could not be read further; its cursor stays where it was."""
         self._db.execute(
             "INSERT INTO files (path, agent, error) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET error = excluded.error",
-            (path, agent, redact(error)[:_LONGEST_ERROR]),
+            (path, agent, _redact(error)[:_LONGEST_ERROR]),
         )
 
     def forget_files(self, paths: Iterable[str]) -> None:
@@ -257,10 +257,16 @@ class Facts:
         )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # the same commands fail with the same words again and again
+def _redact(text: str) -> str:
+    from headroomd.redact import redact  # compiles a hundred patterns: `status` should not pay for it
+
+    return redact(text)
+
+
 def _holds_secret(lesson: Lesson) -> bool:
     """Whether the lesson itself is secret: no rule may rest on that, so its evidence is not kept."""
-    return holds_secret(lesson.subject) or holds_secret(lesson.remedy)
+    return _redact(lesson.subject) != lesson.subject or _redact(lesson.remedy) != lesson.remedy
 
 
 def _evidence_row(evidence: Evidence, project: int, session: int, failed_call: int) -> tuple[object, ...]:

@@ -29,15 +29,15 @@ KEY = "AKIAIOSFODNN7EXAMPLE"  # what Amazon's documentation shows as an access k
 
 
 class ToyReader(SessionReader):
-    """Each line is one event as JSON; the state is how many lines came before."""
+    """Each line is one event as JSON; the state is the last one, raw, as readers carry a call without a result."""
 
     def __init__(self, agent: str, state: bytes) -> None:
         self._agent = agent
-        self._lines = int(state or b"0")
+        self._last = state
 
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
         for line in lines:
-            self._lines += 1
+            self._last = line
             try:
                 record = msgspec.json.decode(line)
             except msgspec.DecodeError:
@@ -65,7 +65,7 @@ class ToyReader(SessionReader):
         )
 
     def dump(self) -> bytes:
-        return str(self._lines).encode()
+        return self._last
 
 
 class Toy(AgentPlugin):
