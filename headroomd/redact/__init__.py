@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from headroomd.redact.gates import Gates
 from headroomd.redact.kinds import KINDS
 from headroomd.redact.names import redact_named
 from headroomd.redact.pem import redact_pem
@@ -18,6 +19,8 @@ from headroomd.redact.places import PLACES
 
 __all__ = ["holds_secret", "redact"]
 
+_SHAPE_GATES: Final = Gates((gate for kind in KINDS for gate in kind.gates), at_word_start=True)
+_PLACE_GATES: Final = Gates(gate for place in PLACES for gate in place.gates)
 _ROUNDS: Final = 4
 """A replacement may bring a name and a value together that a longer secret kept apart; two rounds settle real text."""
 
@@ -39,11 +42,12 @@ def holds_secret(text: str) -> bool:
 
 def _round(text: str) -> str:
     text = redact_pem(text)
+    shapes = _SHAPE_GATES.found(text)
     for kind in KINDS:
-        if any(gate in text for gate in kind.gates):
+        if not shapes.isdisjoint(kind.gates):
             text = kind.redact(text)
-    lower = text.lower()
+    places = _PLACE_GATES.found(text.lower())
     for place in PLACES:
-        if any(gate in lower for gate in place.gates):
+        if not places.isdisjoint(place.gates):
             text = place.redact(text)
     return redact_named(text)

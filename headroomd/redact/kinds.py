@@ -59,7 +59,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     _prefix("google-secret", "GOCSPX-"),
     _prefix("google-token", "ya29.", r"[\w.-]{16,}"),
     _prefix("google-token", "1//0"),
-    _kind("azure-secret", "Q~", r"[\w.~-]{3}[0-9]Q~[\w.~-]{20,}"),
+    _kind("azure-secret", "~", r"[\w.~-]{3}[0-9]Q~[\w.~-]{20,}"),
     _kind("azure-key", "==", r"[A-Za-z0-9+/]{86}==", start=r"(?<![A-Za-z0-9+/])(?<!sha512-)"),  # not an SRI hash
     _kind("azure-sas", "sig=", r"sig=([A-Za-z0-9%/+=_-]{16,})", 1),
     _prefix("alibaba-key", "LTAI", r"[A-Za-z0-9]{12,}"),
@@ -100,7 +100,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     _prefix("slack-token", "xoxb- xoxp- xoxa- xoxr- xoxs- xoxe- xoxo- xapp- xoxe.", r"[\w.-]{10,}"),
     _kind("slack-webhook", "hooks.slack.com/", r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/-]+)", 1),
     _kind("discord-webhook", "/api/webhooks/", r"/api/webhooks/([0-9]+/[\w-]+)", 1, start=""),
-    _kind("discord-token", ".", r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{20,}"),
+    _kind("discord-token", "MD MT Mj Mz ND NT Nj Nz OD OT", r"[MNO][DTjz][\w-]{21,26}\.[\w-]{6}\.[\w-]{20,}"),
     _kind("teams-webhook", "webhook.office.com", r"webhook\.office\.com/(?:webhookb2|webhook)/([\w@/-]+)", 1, start=""),
     _kind("telegram-token", ":AA", r"[0-9]{6,12}:AA[\w-]{24,}"),
     _kind("twilio-key", "SK AC", r"(?:SK|AC)[0-9a-f]{32}"),
@@ -157,7 +157,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     # Work
     _prefix("linear-key", "lin_api_ lin_oauth_", r"[A-Za-z0-9]{16,}"),
     _prefix("notion-token", "ntn_ secret_", r"[A-Za-z0-9]{32,}"),
-    _kind("asana-token", "/", r"[0-2]/[0-9]{10,}(?:/[0-9]+)?:[0-9a-f]{24,}"),
+    _kind("asana-token", "0/ 1/ 2/", r"[0-2]/[0-9]{10,}(?:/[0-9]+)?:[0-9a-f]{24,}"),
     _kind("airtable-token", "pat", r"pat[A-Za-z0-9]{14}\.[0-9a-f]{16,}"),
     _prefix("figma-token", "figd_ figo_ figu_"),
     _kind("hubspot-token", "pat-", r"pat-(?:na|eu|ap)[0-9]-[0-9a-f-]{16,}"),

@@ -5,30 +5,39 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from headroomd.redact.gates import literal_pattern
 from headroomd.redact.values import is_innocent, is_ordinary_word, looks_random
 
 __all__ = ["redact_named"]
 
-_PASSPHRASE: Final = (
-    r"passw(?:or)?d|passwort|passphrase|passcode|contrase[ñn]a|senha|mot[ _-]de[ _-]passe"
-    r"|пароль|密码|パスワード|비밀번호"
-    r"|(?<![a-z])pwd|(?<![a-z])pass|(?-i:(?<=[a-z])P(?:ass|wd))"
+# Every name begins with one of these. They are searched in lower case, the patterns are tried only where one stands.
+_STEMS: Final = re.compile(
+    literal_pattern(
+        (  # noqa: SIM905 - readable at a glance
+            "pass pwd secret token key credential auth sess conn dsn otp sid salt sig jwt cert cookie pin bearer"
+            " security contrase senha mot_de_pass mot-de-pass пароль 密码 パスワード 비밀번호"
+        ).split()
+    )
 )
-_STRONG: Final = (
-    r"secret|token|credentials?"
-    r"|(?:api|access|private|secret|signing|encryption|account|shared|master|session|auth|app|license|service|deploy|ssh"
-    r"|consumer|subscription|webhook|admin|integration|storage)[ _-]?key(?:[_-]?id)?"
-    r"|connection[_-]?string|conn[_-]?str(?:ing)?|(?<![a-z])dsn|session[_-]?id|sessid|security[_-]?code|totp|(?<![a-z])otp"
+_NAME: Final = re.compile(
+    r"""
+      (?P<password> passw(?:or)?d | passwort | passphrase | passcode | (?<![a-z])pass | (?-i:(?<=[a-z])Pass)
+                  | (?<![a-z])pwd | (?-i:(?<=[a-z])Pwd) | contrase[ñn]a | senha | mot[_-]de[_-]passe
+                  | пароль | 密码 | パスワード | 비밀번호 )
+    | (?P<strong> secret | token | credentials? | conn(?:ection)?[_-]?str(?:ing)? | (?<![a-z])dsn | security[_-]?code
+                  | (?<![a-z])otp | (?<=(?<![a-z])t)otp )
+    # Names of ordinary things too: what follows must look random.
+    | (?P<weak>   (?<![a-z])(?: auth | sid | salt | signature | sig | session(?:[_-]?id)? | sess(?:[_-]?id)? | jwt
+                  | cert | pin ) | cookie | bearer )
+    | (?P<key>    (?: (?<![a-z])key | (?-i:(?<=[a-z])Key) | (?<=api)key | (?<=access)key )(?:[_-]?id)? )
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
-# Names of ordinary things too: what follows must look random.
-_WEAK: Final = (
-    r"(?<![a-z])(?:key|auth|sid|salt|sig|session|jwt|cert)|(?-i:(?<=[a-z])Key)|signature|cookie|(?<![a-z])pin|bearer"
+_SECRET_KEY: Final = re.compile(  # which keys are secret whatever their value looks like
+    r"(?:api|access|private|secret|signing|encryption|account|shared|master|session|auth|app|license|service|deploy|ssh"
+    r"|consumer|subscription|webhook|admin|integration|storage)[ _-]?$",
+    re.IGNORECASE,
 )
-_NAME: Final = re.compile(rf"(?P<password>{_PASSPHRASE})|(?P<strong>{_STRONG})|(?P<weak>{_WEAK})", re.IGNORECASE)
-_GATES: Final = (
-    "pass", "pwd", "secret", "token", "key", "credential", "auth", "sess", "conn", "dsn", "otp", "sid", "salt", "sig",
-    "jwt", "cert", "cookie", "pin", "bearer", "contrase", "senha", "security", "парол", "密码", "パスワ", "비밀",
-)  # fmt: skip
 
 _SUFFIX: Final = (
     r"(?:[_-]?(?:hash|digest|base64|b64|value|enc|encrypted|prod|production|dev|staging|test|live|old|new|\d{1,3}))?"
@@ -36,11 +45,12 @@ _SUFFIX: Final = (
 _CLOSE: Final = r"""\\*["'`]?\]?\)?"""
 _LINK: Final = re.compile(
     rf"""{_SUFFIX}{_CLOSE}(?:
-        (?P<typed>[ \t]*:[ \t]*[A-Za-z][\w.\[\]| ]{{0,40}}=[ \t]*(?=\\*["'`]))   # password: str = "..."
+        (?P<typed>[ \t]*:[ \t]*(?:str|string|bytes|[A-Z])[\w.\[\]| ]{{0,40}}[ ]=[ ])  # password: str = "..."
       | (?P<assign>[ \t]+(?:=>|:=|===?|!==?|\|\|=|\?=|=)[ \t]*|(?:=>|:=|===?|!==?|\?=|=)(?:[ \t]*(?=[rbuf]?\\*["'`]))?)
       | (?P<colon>[ \t]*:(?!:)(?:[ \t]*[|>][+-]?[ \t]*\n)?[ \t]*)
       | (?P<comma>(?<=["'`]),[ \t]*(?=\\*["'`]))                               # ("password", "...")
-      | (?P<prose>[ \t]+(?:is|was|are|will[ ]be|should[ ]be|must[ ]be|to|equals|ist|es|est)(?:[ \t]+now)?[: \t]+)
+      | (?P<prose>[ \t]+(?:(?:for|of|to|on|in)[ \t]+(?:[\w.@-]{{1,40}}[ \t]+){{1,4}}?)?
+        (?:is|was|are|will[ ]be|should[ ]be|must[ ]be|to|equals|ist|es|est)(?:[ \t]+now)?[: \t]+)
       | (?P<space>[ \t]+)
     )""",
     re.VERBOSE | re.IGNORECASE,
@@ -65,6 +75,10 @@ _LOOK_BACK: Final = 80  # characters before a name that are looked at
 _FLAG: Final = re.compile(r"""(?:^|[\s"'(\[,])--?[\w-]*$""")
 _LINE_START: Final = re.compile(r"(?:^|\n)[ \t]*(?:(?:export|set|ENV)[ \t]+)?[\w.-]*$")
 _CODE: Final = re.compile(r"(?:\b(?:const|let|var|val|final)[ \t]+|\b(?:self|this)\.|\$)[\w.]*$")
+_CALL: Final = re.compile(
+    r"""(?:set|put|add|with|env|header|param|append|define|store)\w*\(\s*\\*["'`][\w.-]*$""", re.I
+)
+_COMPARISONS: Final = ("==", "===", "!=", "!==")
 _PARSER: Final = re.compile(r"\b(?:unexpected|unknown|illegal|next|expected|invalid|bad|end) $", re.IGNORECASE)
 _NOT_SECRET: Final = re.compile(r"(?:public|primary|foreign|sort|partition)[ _-]?$", re.IGNORECASE)
 _TAG_OPEN: Final = re.compile(r"\[[a-z0-9-]*$")
@@ -72,17 +86,24 @@ _TAG_OPEN: Final = re.compile(r"\[[a-z0-9-]*$")
 
 def redact_named(text: str) -> str:
     """`text` with the values of secret-sounding names replaced by what they are the value of."""
-    lower = text.lower()
-    if not any(gate in lower for gate in _GATES):
-        return text
     pieces: list[str] = []
     at = 0
-    for name in _NAME.finditer(text):
-        if name.start() >= at and (span := _value_span(text, name)):
+    for stem in _STEMS.finditer(_lowered(text)):
+        if stem.start() < at or not (name := _NAME.match(text, stem.start())):
+            continue
+        if span := _value_span(text, name):
             start, end = span
             pieces += (text[at:start], f"[{_tag(name)}]")
             at = end
     return "".join([*pieces, text[at:]])
+
+
+def _lowered(text: str) -> str:
+    """The text in lower case, character for character."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(low if len(low := character.lower()) == 1 else character for character in text)
 
 
 def _tag(name: re.Match[str]) -> str:
@@ -117,10 +138,14 @@ def _value_span(text: str, name: re.Match[str]) -> tuple[int, int] | None:
 
 def _judge(value: str, name: re.Match[str], link: re.Match[str], before: str, *, is_quoted: bool) -> bool:
     how = link.lastgroup
-    is_shell = how == "assign" and name[0].isupper() and link["assign"] == "="
+    is_shell = name[0].isupper() and link["assign"] == "="
     if is_innocent(value, may_be_code=not is_quoted and not is_shell):
         return False
-    if name["weak"]:
+    if name["weak"] or (name["key"] and not _SECRET_KEY.search(before)):
+        return looks_random(value)
+    if (link["assign"] or "").strip() in _COMPARISONS and not is_quoted:
+        return False
+    if how == "comma" and not _CALL.search(before) and not _FLAG.search(before.rstrip()):
         return looks_random(value)
     if how == "space" and not _FLAG.search(before):
         return looks_random(value) or (bool(name["password"]) and looks_random(value, 6) and "." not in value)
@@ -129,5 +154,5 @@ def _judge(value: str, name: re.Match[str], link: re.Match[str], before: str, *,
     if how != "assign" and (is_ordinary_word(value) or _PARSER.search(before)):
         return False
     if how == "prose":
-        return bool(name["password"]) or looks_random(value, 6) or len(value) >= 16
+        return bool(name["password"]) or looks_random(value, 6) or len(value) >= 12
     return not _CODE.search(before) or looks_random(value)

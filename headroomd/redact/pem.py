@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 __all__ = ["redact_pem"]
@@ -19,9 +20,9 @@ def redact_pem(text: str) -> str:
         return text
     pieces: list[str] = []
     at = 0
-    armour = list(_ARMOUR.finditer(text))
-    for mark, following in zip(armour, [*armour[1:], None], strict=True):
-        if mark.start() < at:  # the end of the key just replaced
+    armour: list[re.Match[str] | None] = list(_ARMOUR.finditer(text))
+    for mark, following in pairwise([*armour, None]):
+        if mark is None or mark.start() < at:  # the end of the key just replaced
             continue
         start, after = mark.span()
         if mark[1] == "END":

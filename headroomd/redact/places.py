@@ -17,7 +17,8 @@ _DATABASES: Final = "mysql mysqldump mysqladmin mysqlimport mariadb mycli"
 
 
 def _place(name: str, gates: str, pattern: str) -> Kind:
-    return Kind(name, tuple(gates.split()), re.compile(pattern, re.IGNORECASE), 1)
+    bounded = pattern.replace(r"\s*", r"\s{0,9}").replace(r"\s+", r"\s{1,9}")  # two runs of blanks must not fight
+    return Kind(name, tuple(gates.split()), re.compile(bounded, re.IGNORECASE), 1)
 
 
 def _option(programs: str, options: str, *, joined: bool = False) -> Kind:
@@ -107,18 +108,18 @@ PLACES: Final[tuple[Kind, ...]] = (
     _place(
         "secret",
         "<",
-        r"""<[\w:.-]{0,60}(?:password|passwd|secret|token|apikey|api_key|accesskey|privatekey)>\s*([^<\s][^<]*)""",
+        r"""<[\w:.-]{0,60}(?:password|passwd|secret|token|apikey|api_key|accesskey|privatekey)>\s*([^<\s][^<\n]*)""",
     ),
     _place("secret", "${", r"""\$\{\w{0,60}(?:password|passwd|pass|pwd|secret|token|key)\w{0,20}:?[-=+]([^}\n]+)"""),
     _place(
         "secret",
         "value",
-        r"""(?:name|key)\\*["']?\s*[:=]\s*\\*["']?[\w.-]{0,80}(?:password|passwd|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)\\*["']?[,\s]+\\*["']?value\\*["']?\s*[:=]\s*\\*["']?([^\s"'\\,}]+)""",
+        r"""(?:name|key)\\*["']?\s*[:=]\s*\\*["']?[\w.-]{0,80}(?:password|passwd|passphrase|pass|pwd|secret|token|key|credentials?)\\*["']?[,\s]+\\*["']?value\\*["']?\s*[:=]\s*\\*["']?([^\s"'\\,}]+)""",
     ),
     _place(
         "password",
-        "use",
-        r"""\b(?:use|using|with|enter|type)\s+["'`]?([^\s"'`]{3,200})["'`]?\s+(?:as|for)\s+(?:(?:the|my|your|a|its)\s+)?"""
+        "password passphrase passwd secret token",
+        r"""[Uu]s(?:e|ing)\s+["'`]?([^\s"'`]{3,200})["'`]?\s+as\s+(?:(?:the|my|your|a|its)\s+)?"""
         r"""(?:\w+\s+)?(?:password|passphrase|passwd|secret|token|api key)\b""",
     ),
 )

@@ -60,18 +60,20 @@ _LONGEST: Final = 200  # characters of anything innocent
 
 _ORDINARY: Final = frozenset(
     (  # noqa: SIM905 - readable at a glance
-        "a about absent accepted accessible active after again all allowed already also always an and any are as at"
-        " authentication authorization auto available based be because been before being below blank but by can cannot"
-        " case changed check checks configured correct count could created default defined denied deprecated did"
-        " different disabled do does encrypted env environment error exists expected expired expires expiry fails"
-        " failed field file files flag for format found from generated generation given got handling has hashed have here"
-        " if ignored in incorrect input invalid is isn it its just known length like loaded login lost manager management"
-        " many match matches may mismatch missing more must name named needed needs never new no not nothing now of"
-        " ok old on one only option optional or our out passed please policy present prompt protected provided read"
-        " refresh rejected required requires reset returned revoked rotated rotation same sent set shall should shown"
-        " so stale still stored store strength that the their then there these this to too type types under unexpected"
-        " unique unknown unset unused update updated use used user username using valid validated validation value"
-        " values via wait was wasn we were what when where which while will with without won would wrong you your"
+        "a about absent accepted accessible active after again all allowed already also always an and any are as "
+        "at authenticated authentication authorization auto automatically available based be because been before "
+        "being below blank but by can cannot case changed check checks configured correct could count created "
+        "default defined deliberately denied deprecated did different disabled do does encrypted env environment "
+        "error exists expected expired expires expiry failed fails field file files flag for format found from "
+        "generated generation given got handling has hashed have here if ignored in incorrect input intentionally "
+        "invalid is isn it its just known length like loaded login lost management manager many match matches may "
+        "misconfigured mismatch missing more must name named needed needs never new no not nothing now of ok old "
+        "on one only option optional or our out passed please policy present prompt protected provided read "
+        "refresh rejected required requires reset returned revoked rotated rotation same sent set shall should "
+        "shown so stale still store stored strength that the their then there these this to too type types "
+        "unauthorized under unexpected unique unknown unset unused update updated use used user username using "
+        "valid validated validation value values via wait was wasn we were what when where which while will with "
+        "without won would wrong you your "
     ).split()
 )
 
