@@ -60,7 +60,9 @@ class FailureKind(StrEnum):
     TEST_FAILURE = "test failure"
     OTHER = "other"
     GUARD = "guard"  # a policy, a hook, plan mode, an ignore file: never learn a way round it
-    MISUSE = "tool misuse"  # bad arguments, edit without read, text to replace not found: the agent's own, not the project's
+    MISUSE = (
+        "tool misuse"  # bad arguments, edit without read, text to replace not found: the agent's own, not the project's
+    )
     HARNESS = "harness"  # warm-up, internal error, lost result
 
 
