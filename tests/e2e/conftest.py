@@ -69,7 +69,16 @@ def _is_editable() -> bool:
 
 
 def _install(target: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
     done = subprocess.run(
         [*pip, "--target", str(target), str(REPOSITORY)], capture_output=True, text=True, timeout=300, check=False
     )

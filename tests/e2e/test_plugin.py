@@ -21,7 +21,16 @@ EXAMPLE = REPOSITORY / "tests/fixtures/plugin_example"
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the example."""
     target = tmp_path_factory.mktemp("plugin")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-build-isolation",
+    ]
     subprocess.run([*pip, "--target", str(target), str(EXAMPLE)], check=True, timeout=300)
     return target
 
