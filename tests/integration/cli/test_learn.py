@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from headroomd import pipeline
+from headroomd.errors import HeadroomError, LedgerError, LockHeldError
+
 Run = Callable[..., Any]
 
 START = "<!-- headroom:learn:start -->"
@@ -213,6 +216,20 @@ def test_wrong_usage_is_one_line_and_status_2(headroomd: Run, arguments: tuple[s
     assert said in answer.err
     assert answer.err.endswith("--help\n")
     assert len(answer.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("error", "status"), [(LockHeldError, 3), (LedgerError, 1)])
+def test_failures_are_one_line_with_their_status(
+    headroomd: Run, project: Path, monkeypatch: pytest.MonkeyPatch, error: type[HeadroomError], status: int
+) -> None:
+    """3 says that another instance is at work, 1 that something failed; never a traceback."""
+
+    def scan(*_: object, **__: object) -> None:
+        raise error("it is so", "do this")
+
+    monkeypatch.setattr(pipeline, "scan", scan)
+    answer = headroomd("learn", "--model", "none")
+    assert answer == (status, "", "headroomd: it is so: do this\n")
 
 
 def test_that_no_llm_is_used_is_said_once(headroomd: Run, project: Path) -> None:
