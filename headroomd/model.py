@@ -90,7 +90,8 @@ class Operation(Struct, frozen=True, omit_defaults=True, gc=False):
 class ToolCall(Struct, frozen=True, omit_defaults=True, gc=False):
     """One tool call with its outcome."""
 
-    key: str  # the same for every copy of a call, different for different calls: "claude:toolu_1", "codex:<thread>:call_1"
+    # The same for every copy of a call, different for different calls: "claude:toolu_1", "codex:<thread>:call_1".
+    key: str
     agent: str  # the plugin's name: "claude", "codex", "gemini", ...
     session: str  # the agent's id of the conversation; a subagent's call carries its parent's
     stream: str  # calls of one stream happened one after the other: the session, or one subagent in it
