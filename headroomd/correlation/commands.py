@@ -56,10 +56,13 @@ _GOES_ROUND: Final = re.compile(
     r"|break-system|privileged|fix|overwrite|accept|admin|root|suppress|quiet|silent|continue|keep-going|passwithno)",
     re.IGNORECASE,
 )
+_LOOKS: Final = re.compile(
+    r"--?(?:dry-?run|list|help|version|watch|bail|exitfirst|maxfail|fail-?fast|last-failed|collect-only|verbose"
+    r"|stacktrace|debug|info)\b",
+    re.IGNORECASE,
+)
 _SELECTS: Final = re.compile(
-    r"--?(?:filter|only|grep|match|pattern|testnamepattern|tests?|run|dry-?run|list|help|version|watch|include|select"
-    r"|target|package|project|suite|bail|exitfirst|maxfail|fail-?fast|last-failed|collect-only|verbose|stacktrace"
-    r"|debug|info)\b",
+    r"--?(?:filter|only|grep|match|pattern|testnamepattern|tests?|run|include|select|target|package|project|suite)\b",
     re.IGNORECASE,
 )
 _HARMLESS_SHORT: Final = frozenset({"-y", "-n"})
@@ -168,7 +171,7 @@ def _other_words(failed: Invocation, passed: Invocation, cause: Cause) -> Relati
     if len(new) > len(old) and new[-len(old) :] == old:
         return _wrapped(old, new[: -len(old)], cause)
     if flags := _added_flags(old, new):
-        return _flagged(old, new, flags)
+        return _flagged(old, new, flags, cause)
     common = _common_suffix(old, new)
     old_head, new_head = old[: len(old) - common], new[: len(new) - common]
     if old_head[-1].startswith("-") and common:  # `python -m` + pytest: the option belongs to what follows
@@ -234,11 +237,13 @@ def _other_program(
     return _lesson(section, old_head + verb, shown + verb, needs)
 
 
-def _flagged(old: tuple[str, ...], new: tuple[str, ...], flags: tuple[str, ...]) -> Relation | None:
+def _flagged(old: tuple[str, ...], new: tuple[str, ...], flags: tuple[str, ...], cause: Cause) -> Relation | None:
     """Options that the command that failed did not have."""
     head = old[: head_length(old)]
     short = [flag for flag in flags if flag.startswith("-") and not flag.startswith("--")]
-    if new[: len(head)] != head or any(map(_evades, flags)) or not _HARMLESS_SHORT.issuperset(short):
+    # Choosing a part leaves out what failed; where something was not found at all, it says where that is.
+    evades = _only_looks_or_evades if cause.absence else _evades
+    if new[: len(head)] != head or any(map(evades, flags)) or not _HARMLESS_SHORT.issuperset(short):
         return None
     return _lesson(Section.COMMANDS, head, head + flags, 2)
 
@@ -272,7 +277,11 @@ def _lesson(
 
 
 def _evades(word: str) -> bool:
-    return bool(_GOES_ROUND.match(word) or _SELECTS.match(word))
+    return _only_looks_or_evades(word) or _SELECTS.match(word) is not None
+
+
+def _only_looks_or_evades(word: str) -> bool:
+    return bool(_GOES_ROUND.match(word) or _LOOKS.match(word))
 
 
 def _needs(cause: Cause) -> int:

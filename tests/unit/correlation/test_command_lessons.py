@@ -212,6 +212,12 @@ def test_flag(story):
     assert story.lessons == {"COMMANDS: rails server -> rails server --config config/dev.rb": 2}
 
 
+def test_flag_that_names_the_place_of_what_was_not_found(story):
+    """Choosing a part goes round a failure, but not where the failure is that there was nothing to work on."""
+    story.broke("turbine serve", "turbine: could not find a project here").run("turbine serve --project apps/api")
+    assert story.lessons == {"COMMANDS: turbine serve -> turbine serve --project apps/api": 2}
+
+
 @pytest.mark.parametrize("flags", FLAGS.split())
 def test_flags_that_go_round_or_choose(story, flags):
     """Forcing, switching off and choosing less make a command pass without mending anything."""
