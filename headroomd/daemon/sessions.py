@@ -59,8 +59,21 @@ class Sessions:
         self.quiet_period = quiet_period
         self.correlate_delay = correlate_delay
         self.last_event: dict[str, float] = {}  # by agent: when a session was last seen to change
-        self._roots = {str(root): plugin for plugin in plugins.values() for root in _roots(plugin, env)}
+        self._plugin_at = {str(root): plugin for plugin in plugins.values() for root in _roots(plugin, env)}
         self._open = {job.path: job for job in ledger.queue.open_jobs() if job.agent in plugins}
+
+    @property
+    def roots(self) -> list[Path]:
+        """Every folder in which session files appear, whether or not it exists yet."""
+        return [Path(root) for root in self._plugin_at]
+
+    def roots_of(self, agent: str) -> list[str]:
+        return [root for root, plugin in self._plugin_at.items() if plugin.name == agent]
+
+    @property
+    def plugins(self) -> Mapping[str, AgentPlugin]:
+        """The agents whose sessions are read."""
+        return self._plugins
 
     def sweep(self) -> Sweep:
         """Look at every session file there is. Raises LedgerError."""
@@ -173,7 +186,7 @@ class Sessions:
                 self._open.pop(job.path, None)
 
     def _plugin_of(self, path: str) -> AgentPlugin | None:
-        return next((plugin for root, plugin in self._roots.items() if path.startswith(root + os.sep)), None)
+        return next((plugin for root, plugin in self._plugin_at.items() if path.startswith(root + os.sep)), None)
 
 
 def _roots(plugin: AgentPlugin, env: Environment) -> list[Path]:

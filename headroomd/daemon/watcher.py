@@ -103,6 +103,10 @@ class Watcher:
         self._problems.clear()
         self.check()
 
+    @property
+    def has_hints(self) -> bool:
+        return bool(self._paths) or self._overflowed
+
     def take(self) -> Hints:
         """The hints since the last call."""
         with self._lock:
