@@ -29,7 +29,7 @@ class Kind:
         return self.pattern.sub(self._replacement, text)
 
     def _replacement(self, match: re.Match[str]) -> str:
-        if is_innocent(match[self.group], may_be_code=False):
+        if is_innocent(match[self.group]):
             return match[0]
         start, end = match.start(self.group) - match.start(), match.end(self.group) - match.start()
         return f"{match[0][:start]}[{self.name}]{match[0][end:]}"

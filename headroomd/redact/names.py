@@ -22,7 +22,7 @@ _STEMS: Final = re.compile(
 _NAME: Final = re.compile(
     r"""
       (?P<password> passw(?:or)?d | passwort | passphrase | passcode | (?<![a-z])pass | (?-i:(?<=[a-z])Pass)
-                  | (?<![a-z])pwd | (?-i:(?<=[a-z])Pwd) | contrase[ñn]a | senha | mot[_-]de[_-]passe
+                  | (?-i:(?<![a-z])pwd | Pwd | (?<=[_;])PWD) | contrase[ñn]a | senha | mot[_-]de[_-]passe
                   | пароль | 密码 | パスワード | 비밀번호 )
     | (?P<strong> secret | token | credentials? | conn(?:ection)?[_-]?str(?:ing)? | (?<![a-z])dsn | security[_-]?code
                   | (?<![a-z])otp | (?<=(?<![a-z])t)otp )
@@ -75,8 +75,10 @@ _LOOK_BACK: Final = 80  # characters before a name that are looked at
 _FLAG: Final = re.compile(r"""(?:^|[\s"'(\[,])--?[\w-]*$""")
 _LINE_START: Final = re.compile(r"(?:^|\n)[ \t]*(?:(?:export|set|ENV)[ \t]+)?[\w.-]*$")
 _CODE: Final = re.compile(r"(?:\b(?:const|let|var|val|final)[ \t]+|\b(?:self|this)\.|\$)[\w.]*$")
-_CALL: Final = re.compile(
-    r"""(?:set|put|add|with|env|header|param|append|define|store)\w*\(\s*\\*["'`][\w.-]*$""", re.I
+_CALL: Final = re.compile(r"""\w\(\s*\\*["'`][\w.-]*$|["'`]--?[\w-]*$""")
+_SETTER: Final = re.compile(
+    r"""(?:set|put|add|with|env|header|param|append|define|store)\w*\(\s*\\*["'`][\w.-]*$|["'`]--?[\w-]*$""",
+    re.IGNORECASE,
 )
 _COMPARISONS: Final = ("==", "===", "!=", "!==")
 _PARSER: Final = re.compile(r"\b(?:unexpected|unknown|illegal|next|expected|invalid|bad|end) $", re.IGNORECASE)
@@ -139,13 +141,13 @@ def _value_span(text: str, name: re.Match[str]) -> tuple[int, int] | None:
 def _judge(value: str, name: re.Match[str], link: re.Match[str], before: str, *, is_quoted: bool) -> bool:
     how = link.lastgroup
     is_shell = name[0].isupper() and link["assign"] == "="
-    if is_innocent(value, may_be_code=not is_quoted and not is_shell):
+    if is_innocent(value, may_be_code=not is_quoted and not is_shell, may_be_file=not name["password"]):
         return False
     if name["weak"] or (name["key"] and not _SECRET_KEY.search(before)):
         return looks_random(value)
     if (link["assign"] or "").strip() in _COMPARISONS and not is_quoted:
         return False
-    if how == "comma" and not _CALL.search(before) and not _FLAG.search(before.rstrip()):
+    if how == "comma" and not (_SETTER if not name["password"] else _CALL).search(before):
         return looks_random(value)
     if how == "space" and not _FLAG.search(before):
         return looks_random(value) or (bool(name["password"]) and looks_random(value, 6) and "." not in value)

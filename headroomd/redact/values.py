@@ -19,18 +19,12 @@ _INNOCENT: Final = re.compile(
     | \$\{{?[A-Za-z_][\w.:]*\}}?                # $NAME ${{NAME}} $env:NAME
     | \$\{{?\d+\}}?
     | \$\(.* | \$\{{\{{.* | \{{\{{.* | `.*      # substitutions and templates
-    | %\w+% | %[sdr] | %\(\w+\)s | !\w+ | @\w+  # cmd.exe, printf, YAML tags, decorators
+    | %\w+% | %[sdr] | %\(\w+\)s              # cmd.exe, printf
+    | !(?:Ref|Sub|GetAtt|ImportValue|vault|secret|env|env_var|include|reference)\b.*       # YAML tags
     | [$#@%]?\{{[^{{}}]*\}}                     # {{name}} of a template, #{{name}}
     | [\[{{(]["'].*                              # the beginning of an object
-    | id=[\w.-]+(?:,.*)?                         # docker build --secret
     | <[^<>]*>? | \[[A-Z _-]*\]                 # <token>, [REDACTED]
     | [a-z][a-z0-9+.-]*://.*                    # a URL: what is secret in it is told by itself
-    | (?:~|\.{{1,2}})?/(?:[\w.@-]+/)*[\w@-]+\.\w{{1,8}}                       # /run/key.pem
-    | (?:~|\.{{1,2}})/.*
-    | /(?:etc|home|usr|var|opt|tmp|run|root|Users|srv|mnt|data|dev|proc|sys|app|workspace)(?:/[\w.@-]+)*/?
-    | [A-Za-z]:\\[\w\\ .-]*
-    | [\w@~-][\w./@~-]*\.(?:pem|key|json|ya?ml|env|txt|crt|cer|p12|pfx|pub|toml|ini|conf|cfg|py|tsx?|jsx?|mjs|go|rs
-       |rb|java|kt|md|sh|php|cs|html|css|sql|lock|log|xml|csv)(?::\d+)*
     | (?:your|my|the|some|example|sample|test|dummy|fake|replace|insert|enter)[_ -](?:\w+[_ -])*
       (?:here|key|token|secret|password|value|me)
     | (?:none|null|nil|undefined|true|false|yes|no|on|off|required|optional|redacted|masked|hidden|placeholder|empty
@@ -41,10 +35,22 @@ _INNOCENT: Final = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 
+_FILE: Final = re.compile(
+    r"""
+      @?(?:~|\.{1,2})?/(?:[\w.@-]+/)*[\w@-]+\.\w{1,8}                       # /run/key.pem
+    | @?(?:~|\.{1,2})/.*
+    | /(?:etc|home|usr|var|opt|tmp|run|root|Users|srv|mnt|data|dev|proc|sys|app|workspace)(?:/[\w.@-]+)*/?
+    | [A-Za-z]:\\[\w\\ .-]*
+    | @?[\w~-][\w./@~-]*\.(?:pem|key|json|ya?ml|env|txt|crt|cer|p12|pfx|pub|toml|ini|conf|cfg|py|tsx?|jsx?|mjs|go|rs|rb
+       |java|kt|md|sh|php|cs|html|css|sql|lock|log|xml|csv)(?::\d+)*
+    | id=[\w.-]+(?:,.*)?                         # docker build --secret
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 # What stands to the right of an assignment in a program and is no literal.
 _CODE: Final = re.compile(
     r"""
-      [A-Za-z_][\w.]*(?:->\w+)*[(\[].*           # a call, a subscript
+      [A-Za-z_][\w.]*(?:->\w+)*[(\[](?:["'].*|\d{0,3}|[A-Za-z_.,*&:(\[]*)  # a call, a subscript
     | [A-Za-z_]\w*(?:::\w+)+
     | (?:self|this|process\.env|os\.environ|config|settings|args|opts|options|req|request|res|response|user|data|body
        |params|props|state|ctx|context|env|secrets|vars|var|local|module|session|form|input|cls|client|event|result
@@ -78,15 +84,17 @@ _ORDINARY: Final = frozenset(
 )
 
 
-def is_innocent(value: str, *, may_be_code: bool = True) -> bool:
-    """Whether the value is a placeholder, a reference, a type, a path: nothing that opens a door.
+def is_innocent(value: str, *, may_be_code: bool = False, may_be_file: bool = False) -> bool:
+    """Whether the value is a placeholder, a reference or a type: nothing that opens a door.
 
     `may_be_code`: it stands without quotes where a program could stand, so calls and names are no literals.
+    `may_be_file`: the name before it may name a file as well; a password is never in a file's name.
     """
     bare = value.strip("\"'`\\ \t").rstrip(",;:.)}")
     if len(bare) > _LONGEST:
         return False
-    return bool(_INNOCENT.fullmatch(bare)) or (may_be_code and bool(_CODE.fullmatch(bare)))
+    patterns = (_INNOCENT, *([_CODE] if may_be_code else []), *([_FILE] if may_be_file else []))
+    return any(pattern.fullmatch(bare) for pattern in patterns)
 
 
 def is_ordinary_word(value: str) -> bool:

@@ -310,6 +310,16 @@ AUTH_ENABLED=true
 password: ***
 api_key: <your-api-key>
 secret: ${{ secrets.NPM_TOKEN }}
+token = parts[1]
+const secret = process.env.SECRET;
+["secret", "token"]
+--secret id=npmrc,src=/x
+secret: my/file.pem
+if session_id == other:
+class Token(Base): pass
+_KEY: Final = re.compile(r"x")
+label("token", "Token")
+session_id: 0199aaaa-bbbb-7ccc-8ddd-eeeeffff0000
 """
 
 
@@ -424,6 +434,8 @@ def test_integrity_hashes_of_lock_files_stay() -> None:
         ('{"password": "hunter2", "user": "me"}', '{"password": "[password]", "user": "me"}'),
         ("mysql -uroot -phunter2 shop", "mysql -uroot -p[password] shop"),
         ("API_KEY=abc123; make", "API_KEY=[key]; make"),
+        ("UID=sa;PWD=hunter2;", "UID=sa;PWD=[password];"),
+        ('["mysql", "--password", "hunter2"]', '["mysql", "--password", "[password]"]'),
     ],
 )
 def test_only_the_secret_is_replaced(text: str, expected: str) -> None:
