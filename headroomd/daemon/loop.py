@@ -6,10 +6,9 @@ leave requests. So there is nothing to lock, and a stop is honoured between two 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -19,12 +18,13 @@ from headroomd.agents.base import Environment
 from headroomd.agents.registry import Plugins
 from headroomd.config import Config, load_config
 from headroomd.daemon import snapshot
+from headroomd.daemon.analyst import Analyse, Analyst
 from headroomd.daemon.clock import JumpDetector
 from headroomd.daemon.control import Command, Request
 from headroomd.daemon.learner import Learner, Run
 from headroomd.daemon.pending import Pending
 from headroomd.daemon.problems import PASSING, Problems
-from headroomd.daemon.schedule import Schedule, Task, first_due, next_due
+from headroomd.daemon.schedule import Schedule, Task, next_due
 from headroomd.daemon.sessions import Sessions, Sweep
 from headroomd.daemon.state import DaemonState, Mode, Problem
 from headroomd.daemon.wake import Waker
@@ -33,13 +33,7 @@ from headroomd.errors import ConfigError, ControlError, HeadroomError, LedgerErr
 from headroomd.ledger import Ledger
 from headroomd.paths import Places
 
-__all__ = ["Analyse", "Daemon"]
-
-Analyse = Callable[[Config, Callable[[], bool]], Collection[str]]
-"""Gives waiting evidence to an LLM; returns the paths of the projects whose learnings changed.
-
-Called in a thread of its own with the config, and with a question that is answered True when it should stop.
-"""
+__all__ = ["Daemon"]
 
 _SLICE: Final = 0.5  # seconds of work between looks at everything else
 _DEBOUNCE: Final = 0.5  # seconds that hints are gathered for
@@ -78,7 +72,6 @@ class Daemon:
         self.last_sweep, self.swept_at, self._swept_steady = Sweep(), 0.0, 0.0
         self.is_paused = bool(ledger.queue.note("paused"))
         self._env = env
-        self._analyse = analyse
         self._on_activity = on_activity
         self._activity = ""
         self._log = structlog.get_logger()
@@ -90,9 +83,8 @@ class Daemon:
         self._waiting: list[Pending] = []  # run-now --wait
         self._hints_since = self._looked_at = self._rest_until = self._refreshed_at = 0.0
         self._jumps = JumpDetector()
-        self._analysis: threading.Thread | None = None
-        self._analysed: deque[Collection[str]] = deque()
-        self.schedule = Schedule(self._ring)
+        self._analyst = Analyst(analyse, self.problems, self.waker.wake, lambda: self._is_stopping)
+        self.schedule = Schedule(ledger, self._ring)
         self._use(config)
 
     # -- called by others ----------------------------------------------------------------------------------------
@@ -130,7 +122,7 @@ class Daemon:
             self._mark_enabled()
         self.watcher.start()
         self.schedule.start()
-        self._arm()
+        self.schedule.arm(self.config)
 
     def run(self) -> None:
         """Work until told to stop. What goes wrong is noted and tried again."""
@@ -149,8 +141,7 @@ class Daemon:
         self.watcher.stop()
         for pending in [*self._waiting, *self._requests]:
             pending.refuse(ControlError("the daemon is stopping", "start it again: headroomd run"))
-        if self._analysis is not None:
-            self._analysis.join(2.0)
+        self._analyst.stop()
         self.waker.close()
 
     def _turn(self) -> None:
@@ -162,9 +153,7 @@ class Daemon:
         while self._rung and not self._is_stopping:
             self._do(self._rung[0])
             self._rung.popleft()  # only now: what failed is done again
-        while self._analysed:
-            self._take_analysed(self._analysed[0])
-            self._analysed.popleft()
+        self._take_analysed()
         self._look()
         if time.monotonic() >= self._rest_until:
             self._work()
@@ -213,7 +202,7 @@ class Daemon:
         self.learner.readmit()
         self.last_sweep = sweep = self.sessions.sweep()
         self.swept_at, self._swept_steady = time.time(), time.monotonic()
-        self._finish(Task.SWEEP)
+        self._finished(Task.SWEEP)
         for error in sweep.problems:
             self.problems.note(Problem("plugin", error.cause, error.remedy), key=error.cause, seconds=PASSING)
         if sweep.changed or sweep.gone:
@@ -294,10 +283,11 @@ class Daemon:
         elif name == Task.REVALIDATION:
             with self.ledger.transaction():
                 self.ledger.queue.mark_all_stale()
-            self._finish(Task.REVALIDATION)
+            self._finished(Task.REVALIDATION)
         elif name == Task.ANALYSIS:
-            self._start_analysis()
-            self._finish(Task.ANALYSIS)
+            if not self.is_paused:
+                self._analyst.start(self.config)
+            self._finished(Task.ANALYSIS)
 
     def _tick(self) -> None:
         jump = self._jumps.look()
@@ -305,50 +295,19 @@ class Daemon:
             self._log.info("clock_jumped", seconds=round(jump))
             cause = f"the clock jumped by {round(jump)} s (sleep, or the time was set); everything was looked through"
             self.problems.note(Problem("clock-jump", cause, "nothing to do"), seconds=PASSING)
-            self._arm()
+            self.schedule.arm(self.config)
 
-    def _arm(self) -> None:
-        """Have the bell rung for every task when the timetable says so; a sweep comes first."""
-        now = time.time()
-        for task in Task:
-            due = first_due(task, self.config, now, self.ledger.queue.due(task))
-            with self.ledger.transaction():
-                self.ledger.queue.set_due(task, due)
-            self.schedule.arm(task, due)
-
-    def _finish(self, task: Task) -> None:
-        now = time.time()
-        due = next_due(task, self.config, now)
-        with self.ledger.transaction():
-            self.ledger.queue.set_due(task, due, now)
+    def _finished(self, task: Task) -> None:
+        self.schedule.finished(task, self.config)
         self.problems.mended("ledger", "disk-full")  # it could be written
-        self.schedule.arm(task, due)
 
-    def _start_analysis(self) -> None:
-        if self._analyse is None or self.is_paused or (self._analysis is not None and self._analysis.is_alive()):
-            return
-        self._analysis = threading.Thread(
-            target=self._analyse_apart, args=(self._analyse,), name="analysis", daemon=True
-        )
-        self._analysis.start()
-
-    def _analyse_apart(self, analyse: Analyse) -> None:
-        try:
-            changed = analyse(self.config, lambda: self._is_stopping)
-        except HeadroomError as error:
-            self.problems.note(Problem("analysis", error.cause, error.remedy), seconds=PASSING)
-            self._log.warning("analysis_failed", reason=error.cause)
-        except Exception:
-            self._log.exception("analysis_failed")
-        else:
-            self.problems.mended("analysis")
-            self._analysed.append(changed)
-            self.waker.wake()
-
-    def _take_analysed(self, projects: Collection[str]) -> None:
-        with self.ledger.transaction():
-            for project in projects:
-                self.ledger.queue.mark_stale(project)
+    def _take_analysed(self) -> None:
+        projects = self._analyst.changed()
+        if projects:
+            with self.ledger.transaction():
+                for project in projects:
+                    self.ledger.queue.mark_stale(project)
+            self._analyst.take(len(projects))
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -378,10 +337,7 @@ class Daemon:
         self._sweep()
         with self.ledger.transaction():
             queued = self.ledger.queue.hasten(pending.request.project)
-            if pending.request.project:
-                self.ledger.queue.mark_stale(pending.request.project)
-            else:
-                self.ledger.queue.mark_all_stale()
+            self.ledger.queue.mark_all_stale(pending.request.project)
         self.sessions.reload()
         self._is_forced = True
         self._run = self._run or Run(time.time())
@@ -431,7 +387,7 @@ class Daemon:
         self.watcher.start()
         with self.ledger.transaction():
             self._mark_enabled()
-        self._arm()
+        self.schedule.arm(self.config)
         return changed
 
     def _use(self, config: Config) -> None:

@@ -17,8 +17,9 @@ from headroomd import __version__, logs
 from headroomd.agents.base import Environment
 from headroomd.agents.registry import load_plugins
 from headroomd.config import load_config
+from headroomd.daemon.analyst import Analyse
 from headroomd.daemon.lock import InstanceLock
-from headroomd.daemon.loop import Analyse, Daemon
+from headroomd.daemon.loop import Daemon
 from headroomd.daemon.notify import Notifier
 from headroomd.daemon.priority import step_back
 from headroomd.daemon.server import ControlServer

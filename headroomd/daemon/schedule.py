@@ -5,12 +5,14 @@ Timers know nothing of sleep and restarts, so whoever hears the bell asks the le
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from headroomd.errors import ConfigError
+from headroomd.ledger import Ledger
 
 if TYPE_CHECKING:
     from headroomd.config import Config
@@ -60,9 +62,10 @@ def first_due(task: Task, config: Config, now: float, known: float | None) -> fl
 class Schedule:
     """Rings `ring(name)` when a task is due, and "tick" every minute, in a thread of its own."""
 
-    def __init__(self, ring: Callable[[str], None]) -> None:
+    def __init__(self, ledger: Ledger, ring: Callable[[str], None]) -> None:
         from apscheduler.schedulers.background import BackgroundScheduler
 
+        self._ledger = ledger
         self._ring = ring
         # Without these, a job that is late because the machine slept is dropped, or run once for each time missed.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -80,7 +83,19 @@ class Schedule:
         """Have `call` made at intervals."""
         self._scheduler.add_job(call, "interval", seconds=seconds, id=name, replace_existing=True)
 
-    def arm(self, task: Task, due: float) -> None:
-        """Have the bell rung for `task` at `due`; at once if that is past."""
+    def arm(self, config: Config) -> None:
+        """Have the bell rung for every task when the timetable says so; a sweep comes first. Raises LedgerError."""
+        now = time.time()
+        for task in Task:
+            self._set(task, first_due(task, config, now, self._ledger.queue.due(task)))
+
+    def finished(self, task: Task, config: Config) -> None:
+        """Write down that a task was done, and when it is next due. Raises LedgerError."""
+        now = time.time()
+        self._set(task, next_due(task, config, now), done_at=now)
+
+    def _set(self, task: Task, due: float, done_at: float = 0.0) -> None:
+        with self._ledger.transaction():
+            self._ledger.queue.set_due(task, due, done_at)
         when = datetime.fromtimestamp(due, UTC)
         self._scheduler.add_job(self._ring, "date", (task.value,), run_date=when, id=task.value, replace_existing=True)

@@ -179,11 +179,13 @@ class Queue:
             (project, due),
         )
 
-    def mark_all_stale(self) -> None:
-        """Have every project looked at again that has learnings or evidence."""
+    def mark_all_stale(self, project: str = "") -> None:
+        """Have every project looked at again that has learnings or evidence (or this one, if it has)."""
         self._db.execute(
             """INSERT OR REPLACE INTO stale_projects
-               SELECT project, 0 FROM learnings UNION SELECT project, 0 FROM evidence"""
+               SELECT id, 0 FROM projects WHERE (?1 = '' OR path = ?1) AND
+                   (id IN (SELECT project FROM learnings) OR id IN (SELECT project FROM evidence))""",
+            (project,),
         )
 
     def stale(self) -> list[str]:
