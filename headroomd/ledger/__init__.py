@@ -19,9 +19,11 @@ from headroomd.ledger.db import Batch, Connection, open_database, transaction
 from headroomd.ledger.facts import Facts, Portion, ProjectFacts, Totals
 from headroomd.ledger.journal import Entry, EntryState, Journal
 from headroomd.ledger.learnings import Learning, Learnings, Status
+from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
 from headroomd.ledger.queue import JobState, Queue, SessionJob
 
 __all__ = [
+    "AgentTotals",
     "Batch",
     "Entry",
     "EntryState",
@@ -31,12 +33,15 @@ __all__ = [
     "Learning",
     "Learnings",
     "Ledger",
+    "Overview",
     "Portion",
     "ProjectFacts",
+    "ProjectTotals",
     "Queue",
     "SessionJob",
     "Status",
     "Totals",
+    "WriteTotals",
 ]
 
 
@@ -49,6 +54,7 @@ class Ledger:
         self.learnings = Learnings(connection)
         self.journal = Journal(connection)
         self.queue = Queue(connection, time.time)
+        self.overview = Overview(connection)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
