@@ -35,7 +35,8 @@ class Findings(Struct):
     """What has been found since it was last taken.
 
     Evidence with an id that was given before replaces what was given before (a refusal whose reason came later);
-    `withdrawn` are ids of evidence given before that the rest of the session has refuted.
+    `withdrawn` are ids of evidence given before that the rest of the session has refuted. Evidence is redacted; the
+    keys of attempts are not: they serve for counting, and are to be stored as hashes.
     """
 
     evidence: list[Evidence] = field(default_factory=list)

@@ -11,6 +11,23 @@ from typing import Final
 
 from msgspec import Struct
 
+from headroomd.correlation.messages import (
+    ABSENCE,
+    COMMAND_MISSING,
+    FILE_MISSING,
+    MODULE_MISSING,
+    NETWORK,
+    NO_REPOSITORY,
+    PERMISSION,
+    RED_TESTS,
+    REFUSED,
+    SYNTAX,
+    TIMEOUT,
+    TOO_LARGE,
+    named,
+    points_into_code,
+    said,
+)
 from headroomd.model import FailureKind
 
 __all__ = ["BLAMELESS", "Cause", "cause_of", "telling_lines"]
@@ -32,175 +49,62 @@ class Cause(Struct, frozen=True):
     absence: bool = False  # something that the tool looked for (script, target, manifest, project) is not there
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.MULTILINE)
-
-
-# Each group names what was missed, in the words of one language's or one shell's own message.
-_MODULE: Final = _any(
-    r"No module named ['\"]?([\w.]+)",  # Python
-    r"Cannot find (?:module|package) ['\"]([^'\"\n]{1,120})['\"]",  # Node
-    r"cannot load such file -- ([\w./-]+)",  # Ruby
-    r"Could not find (?:gem )?['\"]?([\w.-]+)['\"]?.{0,40} in (?:any of the sources|locally installed gems)",  # Bundler
-    r"Can't locate ([\w/]+)\.pm in @INC",  # Perl
-    r"no required module provides package ([\w./-]+)",  # Go
-    r"(?:ClassNotFoundException|NoClassDefFoundError): ([\w./$]+)",  # JVM
-    r"Could not find or load main class ([\w./$]+)",
-    r"there is no package called .(\w[\w.]*)",  # R
-    r"module '([\w./-]+)' not found",  # Lua
-    r"Package (\w+) not found in current path",  # Julia
-    r"can't find crate for `(\w+)`",  # Rust
-    r"no such module '(\w+)'",  # Swift
-    r"Failed opening required '([\w./-]+)'",  # PHP
-    r"Could not load file or assembly '([\w.-]+)",  # .NET
-)
-_COMMAND: Final = _any(
-    r"([\w./+@-]+): command not found(?!:)",  # bash
-    r"(?:line \d+: |\bsh: (?:\d+: )?)([\w./+@-]+): not found",  # dash, BusyBox
-    r"command not found: ([\w./+@-]+)",  # zsh, node-based runners
-    r"Unknown command:? ['\"]?([\w./+@-]+)['\"]?$",  # fish
-    r"['\"]([\w./+@-]+)['\"] (?:is not recogni[sz]ed|no se reconoce)",  # cmd.exe
-    r"[Tt]he term '([\w./+@-]+)' is not recogni[sz]ed",  # PowerShell
-    r"\b(?:env|exec|nohup|xargs|time|timeout): (?:failed to run command )?[‘'\"]?([\w./+@-]+)[’'\"]?: No such file",
-    r"^make(?:\[\d+\])?: ([\w./+@-]+): No such file or directory",  # GNU make
-    r"\bspawn ([\w./+@-]+) ENOENT",  # Node
-    r"\bexec: \"?([\w./+@-]+)\"?: executable file not found",  # Go programs
-)
-_FILE: Final = _any(
-    r"[Nn]o such file or directory",
-    r"\bENOENT\b",
-    r"[Ff]ile does not exist",
-    r"[Ff]ile(?: or directory)? not found",
-    r"[Cc]annot find (?:the (?:file|path)|path)",
-    r"\b(?:[Pp]ath|[Dd]irectory|[Ff]older) (?:does not exist|not found)",
-    r"can't open file",
-    r"\b[Nn]ot a directory",
-    r": does not exist\b",
-    r"FileNotFound|NoSuchFile",
-)
-_REFUSED: Final = _any(r"[Cc]onnection (?:was )?refused", r"ECONNREFUSED")
-_NETWORK: Final = _any(
-    _REFUSED.pattern,
-    r"[Cc]onnection (?:was )?reset|ECONNRESET|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|getaddrinfo",
-    r"[Cc]ould not resolve|[Nn]ame resolution|[Nn]etwork is unreachable|[Nn]o route to host",
-    r"(?:[Ff]ailed to|[Cc]ouldn't|[Cc]ould not|[Cc]an't|[Cc]annot|[Uu]nable to) connect",
-    r"HTTP(?: error)?[ /:]*(?:\d\.\d )?[45]\d\d\b|status(?: code)?[ :]+[45]\d\d\b|The requested URL returned error",
-    r"SSL certificate|certificate verify failed",
-)
-_TIMEOUT: Final = _any(r"[Tt]imed out", r"[Tt]imeout (?:exceeded|expired|of \d)", r"[Dd]eadline exceeded")
-_TESTS: Final = _any(
-    r"\bFAILED\s*[\(\[]",  # unittest, Gradle
-    r"^FAILED ",  # pytest
-    r"^FAIL[\s:]|^--- FAIL",  # Jest, Vitest, Go
-    r"\b[1-9]\d* (?:tests? |examples? )?fail(?:ed|ures?|ing)\b",  # pytest, Jest, RSpec, mocha, ExUnit, Cargo
-    r"\b[Ff]ail(?:ed|ures?): +[1-9]",  # Maven, dotnet test, PHPUnit
-    r"test result: FAILED|[Tt]ests? failed|There were failing tests|There (?:was|were) \d+ failures?",
-    r"Assertion(?:Failed)? ?Error|AssertionFailed",
-    r"✕|✗|^not ok \d",  # TAP and its friends
-)
-_SYNTAX: Final = _any(
-    r"SyntaxError|ParseError|IndentationError",
-    r"\b(?:[Ss]yntax|[Pp]arse) error",
-    r"unexpected (?:token|EOF|end of (?:file|input))",
-    r"\bunterminated\b",
-    r"here-document .* delimited by end-of-file",
-)
-_PERMISSION: Final = _any(
-    r"[Pp]ermission denied", r"\bEACCES\b|\bEPERM\b", r"[Oo]peration not permitted", r"[Aa]ccess is denied"
-)
-_TOO_LARGE: Final = _any(
-    r"exceeds (?:the )?maximum (?:allowed )?(?:tokens|size|file size)",
-    r"[Ff]ile (?:is )?too large",
-    r"too large to (?:read|be read|open)",
-)
-_REPOSITORY: Final = _any(r"[Nn]ot a (?:git|hg|jj|svn) repository")
-_SOUGHT: Final = (
-    r"(?:script|target|task|project|workspace|command|subcommand|manifest|makefile|rule|recipe|goal|job|profile"
-    r"|configuration|config|[\w-]*file|[\w-]+\.(?:toml|json|mod|xml|exs|yaml|yml|gradle|sln|lock|swift))"
-)
-_ABSENCE: Final = re.compile(  # a tool did not find what it works on: wrong folder, wrong tool, wrong name
-    "|".join(
-        (
-            r"\b(?:could not|couldn't|cannot|can't|unable to|failed to) (?:find|locate)\b",
-            rf"\b(?:missing|unknown|no such|undefined|unrecognized|no) (?:[\w.-]+ )?{_SOUGHT}s?\b",
-            rf"\b{_SOUGHT}s?\b.{{0,60}}\b(?:not found|does(?: not|n't) exist|not defined|(?:is|are) missing)",
-            r"\bno \S+ (?:was |were )?found\b",
-            r"\bno rule to make target|\bdon't know how to build task|\bthere is no .{1,40} in this directory",
-            r"\bdoes not contain (?:a|any)\b",
-            r"\bis not an? \S+ (?:command|project|workspace)\b",
-            r"\bnot (?:with)?in an? (?:\w+ )?(?:project|workspace|module|repository)\b",
-            r"\bonly (?:\w+ )?(?:supported|run|valid|available|used) (?:from )?(?:with)?in\b",
-        )
-    ),
-    re.IGNORECASE,
-)
-_SOURCE_LINE: Final = _any(
-    r"^[^\s:][^:\n]{0,160}\.\w{1,6}(?::\d+|\(\d+[,:]\d+\))",
-    r"^\s*-->\s",
-    r"error\[E\d+\]|\berror (?:TS|CS|FS|BC)\d+",
-    r"^\s+\d+ \| ",
-)
 _IDENTIFIER: Final = re.compile(r"[\w@][\w@./+:-]{0,79}")
 
 
 def cause_of(text: str, exit_code: int | None = None, kind: FailureKind | None = None) -> Cause:
     """The cause of a failed call: `text` is its output, `kind` what the agent's reader has already settled."""
-    text = _ANSI.sub("", text)
+    text = _ANSI.sub("", text) if "\x1b" in text else text
+    lower = text.lower()
     if kind is not None:
-        return Cause(kind, _detail(kind, text))
+        return Cause(kind, _detail(kind, text, lower))
     if exit_code in _ENDED_FROM_OUTSIDE:
-        return Cause(FailureKind.TIMEOUT if _TIMEOUT.search(text) else FailureKind.HARNESS)
+        return Cause(FailureKind.TIMEOUT if said(TIMEOUT, lower) else FailureKind.HARNESS)
     if exit_code == 124:  # timeout(1), and what Codex reports for its own limit
         return Cause(FailureKind.TIMEOUT)
     if exit_code in _NOT_FOUND_CODES:
-        return Cause(FailureKind.COMMAND_NOT_FOUND, _detail(FailureKind.COMMAND_NOT_FOUND, text))
+        return Cause(FailureKind.COMMAND_NOT_FOUND, _detail(FailureKind.COMMAND_NOT_FOUND, text, lower))
     if exit_code == 126:  # found, but cannot be executed
         return Cause(FailureKind.PERMISSION)
-    return _from_text(text)
+    return _from_text(text, lower)
 
 
-def _from_text(text: str) -> Cause:
+def _from_text(text: str, lower: str) -> Cause:
     """The first that applies; modules before tests, because a suite that cannot be imported is also reported as red."""
-    if match := _MODULE.search(text):
-        return Cause(FailureKind.MODULE_NOT_FOUND, _named(match))
-    if _TESTS.search(text):
+    module = named(MODULE_MISSING, text, lower)
+    if module is not None:
+        return Cause(FailureKind.MODULE_NOT_FOUND, _identifier(module))
+    if said(RED_TESTS, lower):
         # Tests that could not reach a service are not red: something had to be started first.
-        return Cause(FailureKind.NETWORK if _REFUSED.search(text) else FailureKind.TEST_FAILURE, in_code=True)
-    if match := _COMMAND.search(text):
-        return Cause(FailureKind.COMMAND_NOT_FOUND, _named(match))
-    in_code = _SOURCE_LINE.search(text) is not None
-    for kind, pattern in _BY_TEXT:
-        if pattern.search(text):
-            return Cause(kind, in_code=in_code, absence=_looks_absent(kind, text, in_code))
-    return Cause(FailureKind.OTHER, in_code=in_code, absence=_looks_absent(FailureKind.OTHER, text, in_code))
+        return Cause(FailureKind.NETWORK if said(REFUSED, lower) else FailureKind.TEST_FAILURE, in_code=True)
+    command = named(COMMAND_MISSING, text, lower)
+    if command is not None:
+        return Cause(FailureKind.COMMAND_NOT_FOUND, _identifier(command))
+    kind = next((kind for kind, table in _BY_TEXT if said(table, lower)), FailureKind.OTHER)
+    in_code = points_into_code(text, lower)
+    absence = not in_code and (kind in _ABSENT_KINDS or (kind is FailureKind.OTHER and said(ABSENCE, lower)))
+    return Cause(kind, in_code=in_code, absence=absence)
 
 
 _BY_TEXT: Final = (
-    (FailureKind.TOO_LARGE, _TOO_LARGE),
-    (FailureKind.NOT_A_REPOSITORY, _REPOSITORY),
-    (FailureKind.SYNTAX, _SYNTAX),
-    (FailureKind.NETWORK, _NETWORK),
-    (FailureKind.TIMEOUT, _TIMEOUT),
-    (FailureKind.PERMISSION, _PERMISSION),
-    (FailureKind.FILE_NOT_FOUND, _FILE),
+    (FailureKind.TOO_LARGE, TOO_LARGE),
+    (FailureKind.NOT_A_REPOSITORY, NO_REPOSITORY),
+    (FailureKind.SYNTAX, SYNTAX),
+    (FailureKind.NETWORK, NETWORK),
+    (FailureKind.TIMEOUT, TIMEOUT),
+    (FailureKind.PERMISSION, PERMISSION),
+    (FailureKind.FILE_NOT_FOUND, FILE_MISSING),
 )
+_ABSENT_KINDS: Final = frozenset({FailureKind.FILE_NOT_FOUND, FailureKind.NOT_A_REPOSITORY})
 
 
-def _looks_absent(kind: FailureKind, text: str, in_code: bool) -> bool:
-    if kind in (FailureKind.FILE_NOT_FOUND, FailureKind.NOT_A_REPOSITORY):
-        return not in_code
-    return kind is FailureKind.OTHER and not in_code and _ABSENCE.search(text) is not None
+def _detail(kind: FailureKind, text: str, lower: str) -> str:
+    table = {FailureKind.MODULE_NOT_FOUND: MODULE_MISSING, FailureKind.COMMAND_NOT_FOUND: COMMAND_MISSING}.get(kind)
+    return _identifier(named(table, text, lower) or "") if table else ""
 
 
-def _detail(kind: FailureKind, text: str) -> str:
-    pattern = {FailureKind.MODULE_NOT_FOUND: _MODULE, FailureKind.COMMAND_NOT_FOUND: _COMMAND}.get(kind)
-    match = pattern.search(text) if pattern else None
-    return _named(match) if match else ""
-
-
-def _named(match: re.Match[str]) -> str:
-    """What the message names, if it is an identifier: free text of results must not reach a rule."""
-    name = next((group for group in match.groups() if group), "")
+def _identifier(name: str) -> str:
+    """The name, if it is an identifier: free text of results must not reach a rule."""
     return name if _IDENTIFIER.fullmatch(name) else ""
 
 

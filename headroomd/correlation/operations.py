@@ -28,7 +28,6 @@ from headroomd.correlation.programs import (
 )
 from headroomd.correlation.readers import Searching, answers_with_one, reading, searching
 from headroomd.model import Action, Operation, Outcome, ToolCall
-from headroomd.redact import redact
 from headroomd.shell import Command, basename, deciders, parse, proven, unwrap
 
 __all__ = ["Invocation", "Meaning", "Search", "Use", "Using", "command_key", "outcome_of", "path_mark", "understand"]
@@ -274,7 +273,7 @@ class _ScriptReading:
                 continue
             if not (reading(command) or searching(command)):
                 keys += [f"run {bare[0]}", f"run {command_key(split_folder(bare)[0])}"]
-        return tuple(key for key in dict.fromkeys(keys) if len(key) <= _KEY and redact(key) == key)[:_KEYS]
+        return tuple(key for key in dict.fromkeys(keys) if len(key) <= _KEY)[:_KEYS]
 
     def _sole(self, commands: list[Command]) -> Invocation | None:
         working = [command for command in commands if not _is_inert(command)]

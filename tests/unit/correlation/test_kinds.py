@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,3 +134,14 @@ def test_any_text_has_a_cause(text, code):
     cause = cause_of(text, code)
     assert isinstance(cause.kind, Kind)
     assert " " not in cause.detail
+
+
+@pytest.mark.parametrize(
+    "piece", ["x", "-a", "a.", "no ", "a-b ", "'a", "a/", " \n", "file ", "could not find ", "missing a.b "]
+)
+def test_time_grows_with_the_text_and_no_faster(piece):
+    """Output that nearly matches everywhere costs no more than other output: it may be anything."""
+    began = time.process_time()
+    for _ in range(10):
+        cause_of((piece * 4000)[:4000], 1)
+    assert time.process_time() - began < 0.5
