@@ -2,11 +2,14 @@
 
 tree-sitter-bash 0.25 binds `a && b 2>&1 | c` as `(a && b 2>&1) | c`, puts what follows `<<EOF` on its line inside the
 redirection, and takes the words after `> file` for more files. So lists, pipelines and redirections come out of here as
-one run of statements and operators, to be bound again by the shell's own precedence.
+one run of statements and operators, to be bound again by the shell's own precedence. It also stumbles over
+`<<EOF 2>&1 | c` and loses the dash of `python3 - <<EOF`, both dear to agents; such lines are put in the order that it
+understands before it sees them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -21,9 +24,8 @@ __all__ = [
     "REDIRECTS",
     "Statement",
     "Token",
-    "errors",
     "flattened",
-    "parser",
+    "parsed",
     "split",
     "split_statements",
     "test_words",
@@ -47,6 +49,10 @@ _STATEMENTS: Final = CONTROL | {
     "variable_assignment",
     "variable_assignments",
 }
+_LONE_DASH: Final = re.compile(r"(?<=[ \t])-(?=[ \t]*(?:<<|[0-9&]?>))")
+_AFTER_HEREDOC: Final = re.compile(
+    r"""(?<!<)(<<-?[ \t]*(?:'[^'\n]+'|"[^"\n]+"|\\?\w+))((?:[ \t]+(?:[0-9]?>&[0-9]|[0-9&]?>>?[ \t]*[\w./$"'{}-]+))+)"""
+)
 _NESTED_TESTS: Final = frozenset({"unary_expression", "binary_expression", "parenthesized_expression"})
 
 
@@ -61,8 +67,15 @@ class Statement:
 Token = Statement | str
 
 
+def parsed(text: str) -> Node:
+    """The root of the tree of `text`."""
+    if "<<" in text:
+        text = _LONE_DASH.sub(r"\-", _AFTER_HEREDOC.sub(r"\2 \1", text))
+    return _parser().parse(text.encode("utf-8", "replace")).root_node
+
+
 @cache
-def parser() -> Parser:
+def _parser() -> Parser:
     import tree_sitter
     import tree_sitter_bash
 
@@ -132,15 +145,3 @@ def test_words(node: Node) -> Iterator[Node]:
             yield from test_words(child)
         else:
             yield child
-
-
-def errors(node: Node) -> Iterator[Node]:
-    """What is not bash, apart from `<<EOF 2>&1 |`, which only the grammar takes for an error."""
-    for child in node.children:
-        if child.is_missing:
-            yield child
-        elif child.type == "ERROR":
-            if node.type != "heredoc_redirect" or any(part.type != "file_redirect" for part in child.children):
-                yield child
-        elif child.has_error:
-            yield from errors(child)

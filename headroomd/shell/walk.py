@@ -16,9 +16,8 @@ from headroomd.shell.tree import (
     REDIRECTS,
     Statement,
     Token,
-    errors,
     flattened,
-    parser,
+    parsed,
     split,
     split_statements,
     test_words,
@@ -78,8 +77,8 @@ class _Walker:
         self._negated = False
 
     def script(self, text: str, state: ShellState) -> _Verdict:
-        root = parser().parse(text.encode("utf-8", "replace")).root_node
-        self.broken |= root.has_error and (root.type == "ERROR" or any(errors(root)))
+        root = parsed(text)
+        self.broken |= root.has_error
         return self._block(root.children, state)
 
     # Structure: blocks hold statements, statements hold pipelines, pipelines hold commands.

@@ -39,6 +39,8 @@ def read_word(node: Node, substitution: Callable[[Node], str]) -> Word:
     kind = node.type
     if kind in ("word", "number") or not node.children:
         text = node_text(node)
+        if text == "\\-":  # see tree.py
+            return Word("-", "-", expands=False)
         if kind == "raw_string":
             return Word(text[1:-1], text, expands=False)
         if kind == "ansi_c_string":
