@@ -26,9 +26,11 @@ _INTERRUPTED: Final = 130  # as a shell reports it
 
 _MODULES: Final = {
     "learn": "learn",
+    "status": "status",
     "why": "evidence",
     "undo": "evidence",
     "config": "settings",
+    "service": "service",
     "demo": "demo",
 }
 """Which module of this package holds which command, in the order of `headroomd --help`.

@@ -35,6 +35,7 @@ class Watching(StrEnum):
     WATCHING = "watching"  # by events, and by the sweep for what they miss
     POLLING = "polling"  # by looking often; `reason` says why
     ABSENT = "absent"  # the folder does not exist (yet)
+    UNWATCHED = "unwatched"  # it exists, and no daemon runs
 
 
 class RootState(Struct, frozen=True):

@@ -87,14 +87,15 @@ class Overview:
             for at, path, project, agents, undone, removed in rows
         ]
 
-    def written(self, project: str) -> list[str]:
-        """The files of a project in which a block of ours stands, as far as the journal knows."""
-        rows = self._db.execute(
-            """SELECT path FROM writes WHERE project = ? AND state = 'done' AND after IS NOT NULL
-               AND id IN (SELECT max(id) FROM writes GROUP BY path) ORDER BY path""",
-            (project,),
-        )
-        return [path for (path,) in rows]
+    def written(self) -> dict[str, list[str]]:
+        """The files in which a block of ours stands, as far as the journal knows, by project."""
+        found: dict[str, list[str]] = {}
+        for project, path in self._db.execute(
+            """SELECT project, path FROM writes WHERE state = 'done' AND after IS NOT NULL
+               AND id IN (SELECT max(id) FROM writes GROUP BY path) ORDER BY path"""
+        ):
+            found.setdefault(project, []).append(path)
+        return found
 
     def check(self) -> str:
         """What SQLite finds wrong with the file; "" where nothing. Reads all of it."""
