@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct, field, structs
 
-from headroomd.correlation.commands import can_teach, is_plain, relate
+from headroomd.correlation.commands import can_teach, is_certain, is_plain, relate
 from headroomd.correlation.kinds import Cause
 from headroomd.correlation.operations import Invocation, Meaning, command_key
 from headroomd.correlation.programs import (
@@ -73,7 +73,7 @@ class CommandLessons(Struct):
         if step.meaning.edits and cause.kind not in (FailureKind.COMMAND_NOT_FOUND, FailureKind.MODULE_NOT_FOUND):
             yield from self.changed()  # it may have changed files before it failed
         command = _culprit(step.meaning, cause, step.call.output)
-        if command is None or command.folder is None or basename(command.argv[0]) in VIEWERS:
+        if cause.passing or command is None or command.folder is None or basename(command.argv[0]) in VIEWERS:
             return
         for broken in self.open:
             if broken.command == command:
@@ -139,12 +139,8 @@ def _failed_again(broken: _Broken, step: Step, cause: Cause) -> Iterator[Evidenc
     broken.cause, broken.until, broken.installed = cause, step.at + _WINDOW, False
     broken.wasted += step.call.size
     broken.between.clear()
-    if (
-        broken.times == _VAIN
-        and not broken.taught
-        and can_teach(cause, broken.command)
-        and is_plain(broken.command.argv)
-    ):
+    teaches = is_certain(cause) and can_teach(cause, broken.command) and is_plain(broken.command.argv)
+    if broken.times == _VAIN and not broken.taught and teaches:
         lesson = Lesson(Section.RETRY, command_key(broken.command.argv))
         found = evidence(lesson, broken.failed, None, needs=_NEEDS, note=note_of(cause), wasted=broken.wasted)
         broken.in_vain = found.id

@@ -32,7 +32,7 @@ from headroomd.correlation.programs import (
 from headroomd.model import FailureKind, Lesson, Section
 from headroomd.shell import basename
 
-__all__ = ["Relation", "can_teach", "is_plain", "relate"]
+__all__ = ["Relation", "can_teach", "is_certain", "is_plain", "relate"]
 
 
 class Relation(Struct, frozen=True):
@@ -52,8 +52,9 @@ _TEACHING_KINDS: Final = _NAMED_KINDS | {
 # Options that switch a check off, force, or only choose what is done: adding them makes a command pass without
 # mending anything.
 _GOES_ROUND: Final = re.compile(
-    r"--?(?:no-|no?-?verify|skip|ignore|force|insecure|allow|unsafe|bypass|disable|legacy|trust|without|exclude|danger"
-    r"|break-system|privileged|fix|overwrite|accept|admin|root|suppress|quiet|silent|continue|keep-going|passwithno)",
+    r"(?:^--?D?|[-_.:=])(?:no-|non?-?verify|skip|ignore|force|insecure|allow|unsafe|bypass|disable|legacy|trust|without"
+    r"|exclude|danger|break-system|privileged|fix|overwrite|accept|admin|root|suppress|quiet|silent|continue|keep-going"
+    r"|fail-?if|pass-?with-?no)",
     re.IGNORECASE,
 )
 _LOOKS: Final = re.compile(
@@ -65,7 +66,7 @@ _SELECTS: Final = re.compile(
     r"--?(?:filter|only|grep|match|pattern|testnamepattern|tests?|run|include|select|target|package|project|suite)\b",
     re.IGNORECASE,
 )
-_HARMLESS_SHORT: Final = frozenset({"-y", "-n"})
+_SHORT: Final = re.compile(r"-(?![yn]$)[A-Za-z]{1,2}\d*")  # says too little by itself; -y and -n only answer questions
 _BYPASS_NAME: Final = re.compile(
     r"SKIP|NO_|DISABLE|FORCE|UNSAFE|INSECURE|ALLOW|IGNORE|REJECT|HUSKY|BYPASS|VERIFY|TRUST|^PATH$"
 )
@@ -87,6 +88,8 @@ def can_teach(cause: Cause, command: Invocation) -> bool:
     program = basename(command.argv[0])
     if cause.kind not in _TEACHING_KINDS or command.raised or program in VIEWERS or program == "git":
         return False
+    if program in PLAIN_UTILITIES and cause.kind is not FailureKind.COMMAND_NOT_FOUND:
+        return False  # what `cp` lacked was its files
     return cause.kind in _NAMED_KINDS or not cause.in_code
 
 
@@ -134,6 +137,8 @@ def _with_variables(failed: Invocation, added: tuple[str, ...]) -> Relation | No
     if any(_BYPASS_NAME.search(name) for name in added):
         return None
     head = failed.argv[: head_length(failed.argv)]
+    if _says_too_little(failed.argv):
+        return None
     return _lesson(Section.COMMANDS, head, (*(f"{name}=…" for name in added), *head), 2, checked=head)
 
 
@@ -141,13 +146,15 @@ def _elsewhere(failed: Invocation, passed: Invocation, cause: Cause) -> Relation
     """The same command in another folder."""
     if cause.kind is FailureKind.COMMAND_NOT_FOUND and "/" not in failed.argv[0]:
         return None  # a program is found or not wherever one stands
+    if _says_too_little(failed.argv):
+        return None
     head = failed.argv[: head_length(failed.argv)]
     if passed.folder == ".":
         relation = _lesson(Section.COMMANDS, ("cd", str(failed.folder), "&&", *head), (*head, "#"), 2, checked=head)
         return _reworded(relation, f"{' '.join(head)} # from the repo root", 2) if relation else None
     if posixpath.join(str(passed.folder), str(passed.folder)) == failed.folder:
         return None  # changed into the same folder twice: a slip
-    strong = _strong(cause) and failed.folder == "."
+    strong = is_certain(cause) and failed.folder == "."
     relation = _lesson(Section.COMMANDS, head, (*head, "&"), 1 if strong else 2, checked=head)
     return _moved_too(relation, str(passed.folder), needs=1 if strong else 2, remedy=" ".join(head))
 
@@ -170,6 +177,9 @@ def _other_words(failed: Invocation, passed: Invocation, cause: Cause) -> Relati
     old, new = failed.argv, passed.argv
     if len(new) > len(old) and new[-len(old) :] == old:
         return _wrapped(old, new[: -len(old)], cause)
+    if cause.kind in _NAMED_KINDS and (prefix := _before(old, new)):
+        relation = _wrapped(old, prefix, cause)
+        return structs.replace(relation, needs_sessions=2) if relation else None
     if flags := _added_flags(old, new):
         return _flagged(old, new, flags, cause)
     common = _common_suffix(old, new)
@@ -196,7 +206,7 @@ def _wrapped(old: tuple[str, ...], prefix: tuple[str, ...], cause: Cause) -> Rel
     runs = (
         len(old) > 1 or len(prefix) == 1 or any(word in RUNNING_VERBS or word in ("-m", "-c", "--") for word in prefix)
     )
-    return _lesson(Section.ENVIRONMENT, said, prefix + said, 1 if _strong(cause) and runs else 2)
+    return _lesson(Section.ENVIRONMENT, said, prefix + said, 1 if is_certain(cause) and runs else 2)
 
 
 def _same_program(
@@ -240,12 +250,21 @@ def _other_program(
 def _flagged(old: tuple[str, ...], new: tuple[str, ...], flags: tuple[str, ...], cause: Cause) -> Relation | None:
     """Options that the command that failed did not have."""
     head = old[: head_length(old)]
-    short = [flag for flag in flags if flag.startswith("-") and not flag.startswith("--")]
+    if _says_too_little(old) or new[: len(head)] != head:
+        return None
     # Choosing a part leaves out what failed; where something was not found at all, it says where that is.
     evades = _only_looks_or_evades if cause.absence else _evades
-    if new[: len(head)] != head or any(map(evades, flags)) or not _HARMLESS_SHORT.issuperset(short):
+    if any(evades(flag) or _SHORT.fullmatch(flag) for flag in flags):
         return None
     return _lesson(Section.COMMANDS, head, head + flags, 2)
+
+
+def _before(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands before `old` in `new` where only options come after it; () otherwise."""
+    for at in range(1, len(new) - len(old)):
+        if new[at : at + len(old)] == old and all(word.startswith("-") for word in new[at + len(old) :]):
+            return new[:at]
+    return ()
 
 
 def _added_flags(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
@@ -255,12 +274,18 @@ def _added_flags(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
     for word in new:
         if at < len(old) and word == old[at]:
             at += 1
-        elif word.startswith("-") or (added and added[-1].startswith("--") and "=" not in added[-1]):
+        elif word.startswith("-") or (added and added[-1].startswith("-") and "=" not in added[-1]):
             added.append(word)
         else:
             return ()
     options = sum(word.startswith("-") for word in added)
     return tuple(added) if at == len(old) and 1 <= options <= 2 else ()
+
+
+def _says_too_little(argv: tuple[str, ...]) -> bool:
+    """Whether program and verb leave out what the command does: `python3 -c ...`, `docker --context x ...`."""
+    program = basename(argv[0])
+    return len(argv) > 1 and head_length(argv) == 1 and (program in GENERAL or is_interpreter(program))
 
 
 def _lesson(
@@ -281,7 +306,7 @@ def _evades(word: str) -> bool:
 
 
 def _only_looks_or_evades(word: str) -> bool:
-    return bool(_GOES_ROUND.match(word) or _LOOKS.match(word))
+    return word.startswith("-") and bool(_GOES_ROUND.search(word) or _LOOKS.match(word))
 
 
 def _needs(cause: Cause) -> int:
@@ -289,7 +314,7 @@ def _needs(cause: Cause) -> int:
     return 1 if cause.kind in _NAMED_KINDS else 2
 
 
-def _strong(cause: Cause) -> bool:
+def is_certain(cause: Cause) -> bool:
     """Whether the failure itself says that the surroundings were wrong, not the work."""
     return cause.kind in _NAMED_KINDS or cause.absence
 

@@ -18,6 +18,7 @@ from headroomd.correlation.messages import (
     MODULE_MISSING,
     NETWORK,
     NO_REPOSITORY,
+    PASSING,
     PERMISSION,
     RED_TESTS,
     REFUSED,
@@ -46,6 +47,7 @@ class Cause(Struct, frozen=True):
     kind: FailureKind
     detail: str = ""  # the module, command or path that was missed
     in_code: bool = False  # the message points into a source line, or tests ran and were red: the work itself
+    passing: bool = False  # it is over when tried again: a lock, a port in use, a busy server
     absence: bool = False  # something that the tool looked for (script, target, manifest, project) is not there
 
 
@@ -83,7 +85,7 @@ def _from_text(text: str, lower: str) -> Cause:
     kind = next((kind for kind, table in _BY_TEXT if said(table, lower)), FailureKind.OTHER)
     in_code = points_into_code(text, lower)
     absence = not in_code and (kind in _ABSENT_KINDS or (kind is FailureKind.OTHER and said(ABSENCE, lower)))
-    return Cause(kind, in_code=in_code, absence=absence)
+    return Cause(kind, in_code=in_code, passing=said(PASSING, lower), absence=absence)
 
 
 _BY_TEXT: Final = (

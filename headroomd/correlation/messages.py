@@ -17,6 +17,7 @@ __all__ = [
     "MODULE_MISSING",
     "NETWORK",
     "NO_REPOSITORY",
+    "PASSING",
     "PERMISSION",
     "RED_TESTS",
     "REFUSED",
@@ -103,6 +104,7 @@ FILE_MISSING: Final = _rows(
     "cannot find the path",
     "cannot find path",
     "can't open file",
+    "could not open input file",
     "not a directory",
     "filenotfound",
     "nosuchfile",
@@ -174,8 +176,20 @@ TOO_LARGE: Final = _rows(
     "too large to open",
     ("exceeds", r"exceeds (?:the )?maximum (?:allowed )?(?:tokens|size|file size)"),
 )
-NO_REPOSITORY: Final = _rows(
-    "not a git repository", "not a hg repository", "not a jj repository", "not a svn repository"
+NO_REPOSITORY: Final = _rows(("not a", r"\bnot an? (?:git|hg|jj|svn|mercurial) repository"))
+# What is over when tried again: locks, ports in use, servers that have too much to do.
+PASSING: Final = _rows(
+    "address already in use",
+    "eaddrinuse",
+    "port is already allocated",
+    "index.lock",
+    "could not get lock",
+    "resource temporarily unavailable",
+    "text file busy",
+    "too many requests",
+    "rate limit",
+    "service unavailable",
+    "bad gateway",
 )
 
 _SOUGHT: Final = (

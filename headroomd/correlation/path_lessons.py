@@ -8,10 +8,11 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct, field, structs
 
+from headroomd.correlation.messages import FILE_MISSING, MODULE_MISSING, named, said
 from headroomd.correlation.operations import Use, Using, path_mark
 from headroomd.correlation.places import extension_kind, is_generated, is_generic, shared_parts, stem
 from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
-from headroomd.model import Evidence, FailureKind, Lesson, Section
+from headroomd.model import Action, Evidence, FailureKind, Lesson, Section
 from headroomd.redact import holds_secret
 
 __all__ = ["PathLessons", "SeenPaths"]
@@ -21,7 +22,8 @@ _OPEN: Final = 16
 _REMEMBERED: Final = 300  # paths of a session
 _TELLING_STEM: Final = 8  # characters from which on a stem alone identifies a file
 
-_MISSING: Final = frozenset({FailureKind.FILE_NOT_FOUND, FailureKind.COMMAND_NOT_FOUND})  # `./script.sh` is exit 127
+# `./script.sh` that is not there is exit 127, and Node takes its script for a module.
+_MISSING: Final = frozenset({FailureKind.FILE_NOT_FOUND, FailureKind.COMMAND_NOT_FOUND, FailureKind.MODULE_NOT_FOUND})
 _ASKING: Final = frozenset({Using.READ, Using.PART, Using.EDIT, Using.SCOPE, Using.FOLDER, Using.OPERAND})
 _EXISTS: Final = frozenset({Using.READ, Using.PART, Using.EDIT, Using.SCOPE, Using.FOLDER})
 _OF_FILES: Final = frozenset({Using.READ, Using.PART, Using.EDIT})
@@ -98,7 +100,7 @@ class PathLessons(Struct):
     def failed(self, step: Step, seen: SeenPaths) -> None:
         if step.cause is None or step.cause.kind not in _MISSING:
             return
-        wrong = _missed(step.meaning.uses, step.call.output)
+        wrong = _missed(step)
         if wrong is None or seen.knows(wrong.path):
             return
         for missed in self.open:
@@ -130,24 +132,29 @@ class PathLessons(Struct):
         self.open = [structs.replace(missed, failed=cleaned(missed.failed)) for missed in kept]
 
 
-def _missed(uses: tuple[Use, ...], output: str) -> Use | None:
+def _missed(step: Step) -> Use | None:
     """The one use of a failed call whose path was not there; None where that cannot be told."""
-    asking = [use for use in uses if use.how in _ASKING and not is_generated(use.path)]
-    if len(asking) == len(uses) == 1 and asking[0].how is not Using.OPERAND:  # nothing else can be meant
-        return asking[0]
-    named = {use.path: use for use in asking if _names(output, use.written)}
-    return next(iter(named.values())) if len(named) == 1 else None
+    asking = [use for use in step.meaning.uses if use.how in _ASKING and not is_generated(use.path)]
+    if step.meaning.action is Action.RUN:  # anything that a command wanted may have been missing: it must be named
+        lines = [line for line in step.call.output.splitlines() if _says_missing(line)]
+        asking = [use for use in asking if any(_names(line, use.written) for line in lines)]
+    return asking[0] if len({use.path for use in asking}) == 1 else None
 
 
-def _names(output: str, written: str) -> bool:
-    """Whether the output names this very path."""
-    at = output.find(written)
+def _says_missing(line: str) -> bool:
+    lower = line.lower()
+    return said(FILE_MISSING, lower) or named(MODULE_MISSING, line, lower) is not None
+
+
+def _names(line: str, written: str) -> bool:
+    """Whether a line names this very path and not one that it is a part of."""
+    at = line.find(written)
     while at >= 0:
         end = at + len(written)
-        before, after = output[max(at - 1, 0) : at], output[end : end + 1]
+        before, after = line[max(at - 1, 0) : at], line[end : end + 1]
         if not (before.isalnum() or before in ("_", "-") or after.isalnum() or after in ("_", "-", "/")):
             return True
-        at = output.find(written, at + 1)
+        at = line.find(written, at + 1)
     return False
 
 
@@ -165,6 +172,8 @@ def _correct(wrong: Use, use: Use) -> _Taught | None:
         return None
     if use.how not in _SHOWING[wrong.how] or not (use.sure or use.how in _OF_FILES):
         return None
+    if wrong.how is Using.OPERAND and use.written == wrong.written:
+        return None  # the same command in another folder: that is a lesson on the command
     if posixpath.normpath(wrong.written) == right:
         return None  # right from the root, but asked for from a subfolder: a slip
     lesson = Lesson(Section.PATHS, wrong.path, right)

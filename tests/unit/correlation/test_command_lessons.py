@@ -442,3 +442,47 @@ def test_waiting_for_something_is_not_in_vain(story):
     for _ in range(4):
         story.broke("deployer wait", REFUSED)
     assert story.lessons == {}
+
+
+@pytest.mark.parametrize(
+    "flags", ["-DskipTests", "-Dmaven.test.skip=true", "--passWithNoTests", "-Dcheck.failIfNone=false"]
+)
+def test_properties_that_go_round(story, flags):
+    """Switching a check off by a property is switching it off."""
+    assert story.broke("mvnd verify", "goal is not defined").run(f"mvnd verify {flags}").lessons == {}
+
+
+def test_options_after_the_wrapped_command(story):
+    """A wrapper is seen where the passing command has options more; a second session must show it."""
+    story.broke("pytest tests", NO_MODULE).run("uv run pytest tests -x --tb=short")
+    assert story.lessons == {"ENVIRONMENT: pytest -> uv run pytest": 2}
+
+
+@pytest.mark.parametrize("command", ["cp a.txt b.txt", "tar xf dist.tar", "python3 -c 'import shop'"])
+def test_what_the_head_of_a_command_does_not_tell(story, command):
+    """A rule on `cp` or on `python3` as such would be far too broad."""
+    assert story.broke(command, "No such file or directory").run(f"cd api && {command}").lessons == {}
+
+
+def test_same_script_in_another_folder_is_one_lesson(story):
+    """It is the folder that differs, not the path."""
+    story.broke("ruby bin/seed.rb", "ruby: No such file or directory -- bin/seed.rb (LoadError)").run(
+        "cd api && ruby bin/seed.rb"
+    )
+    assert story.lessons == {"COMMANDS: ruby bin/seed.rb -> cd api && ruby bin/seed.rb": 1}
+
+
+def test_build_tool_of_the_project_in_another_folder(story):
+    """A script of the project that is not found here is found in its folder."""
+    story.broke("./gradlew build", "bash: ./gradlew: No such file or directory", 127).run(
+        "cd android && ./gradlew build"
+    )
+    assert story.lessons == {"COMMANDS: ./gradlew build -> cd android && ./gradlew build": 1}
+
+
+@pytest.mark.parametrize(
+    "output", ["Error: listen EADDRINUSE: address already in use :::3000", "npm error 429 Too Many Requests"]
+)
+def test_passing_trouble_needs_no_preparation(story, output):
+    """A port in use and a busy server are over by themselves."""
+    assert story.broke("npm run dev", output).run("make reset").run("npm run dev").lessons == {}

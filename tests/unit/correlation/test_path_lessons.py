@@ -200,3 +200,23 @@ def test_masked_reader_proves_nothing_about_itself(story):
     """`cat a || cat b` does not tell which of them is there."""
     story.run("cat lib/Tax.rb || cat app/Tax.rb").missing("lib/Tax.rb").read("app/Tax.rb")
     assert story.lessons == {"PATHS: lib/Tax.rb -> app/Tax.rb": 1}
+
+
+def test_what_a_command_misses_is_not_the_folder_that_it_ran_in(story):
+    """Only what the message names was missing."""
+    story.broke("cd api && make test", "python: FileNotFoundError: No such file or directory: 'conf.yml'", 2)
+    assert story.run("cd services/api && ls").lessons == {}
+
+
+def test_folder_that_is_entered_in_vain(story):
+    """A folder that `cd` does not find is found by its last part."""
+    story.broke("cd billing && make test", "bash: line 1: cd: billing: No such file or directory")
+    assert story.run("cd services/billing && make test").lessons == {"PATHS: billing -> services/billing": 1}
+
+
+def test_script_that_node_takes_for_a_module(story):
+    """Node says of its own script that a module is missing."""
+    story.broke("node scripts/seed.mjs", "Error: Cannot find module '/work/shop/scripts/seed.mjs'").run(
+        "node db/seed.mjs"
+    )
+    assert story.lessons == {"PATHS: scripts/seed.mjs -> db/seed.mjs": 1}
