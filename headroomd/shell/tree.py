@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:  # loaded at the first text that needs it
-    from tree_sitter import Node, Parser
+    from tree_sitter import Language, Node, Parser
 
 __all__ = [
     "CLAUSES",
@@ -71,15 +71,23 @@ def parsed(text: str) -> Node:
     """The root of the tree of `text`."""
     if "<<" in text:
         text = _LONE_DASH.sub(r"\-", _AFTER_HEREDOC.sub(r"\2 \1", text))
-    return _parser().parse(text.encode("utf-8", "replace")).root_node
+    return _new_parser().parse(text.encode("utf-8", "replace")).root_node
+
+
+def _new_parser() -> Parser:
+    """One for each text: tree-sitter-bash 0.25 carries a heredoc that was left open over to the parser's next text.
+    A parser costs less than a hundredth of what it then does."""
+    from tree_sitter import Parser
+
+    return Parser(_language())
 
 
 @cache
-def _parser() -> Parser:
+def _language() -> Language:
     import tree_sitter
     import tree_sitter_bash
 
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+    return tree_sitter.Language(tree_sitter_bash.language())
 
 
 def flattened(nodes: Sequence[Node], on_word: Callable[[Node], object]) -> list[Token]:

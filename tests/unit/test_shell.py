@@ -392,3 +392,11 @@ def test_folders_add_up_and_end_with_their_subshell(folders: list[str]) -> None:
     plain, scoped = parse(f"{chain} && pwd"), parse(f"({chain} && pwd) && pwd")
     assert scoped.commands[-2].folder == plain.commands[-1].folder
     assert scoped.commands[-1].folder == ""
+
+
+def test_a_heredoc_left_open_is_forgotten() -> None:
+    """What one text leaves unfinished does not change how the next is understood."""
+    for unfinished in ("cat <<", "cat <<'PY'", "cat <<-PY\nimport", "$(cat <<X\n", "cat <<A <<B\na"):
+        parse(unfinished)
+        [command] = parse(f"python3 - <<'PY'\nimport {len(unfinished)}\nPY").commands
+        assert command.heredoc == f"import {len(unfinished)}\n"
