@@ -27,10 +27,15 @@ _INTERRUPTED: Final = 130  # as a shell reports it
 _MODULES: Final = {
     "learn": "learn",
     "status": "status",
+    "run-now": "control",
     "why": "evidence",
     "undo": "evidence",
     "config": "settings",
     "service": "service",
+    "run": "control",
+    "pause": "control",
+    "resume": "control",
+    "reload": "control",
     "demo": "demo",
 }
 """Which module of this package holds which command, in the order of `headroomd --help`.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from headroomd.cli.folders import chosen_project
 from headroomd.cli.output import complain, note
-from headroomd.errors import ConfigError
 from headroomd.paths import Places, make_private
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from headroomd.pipeline import PlanOptions
 
 __all__ = ["learn"]
+
+_CHOICE: Final = "name one with --project, or take all with --all"
 
 
 @click.command()
@@ -75,7 +77,7 @@ def learn(
     plugins = load_plugins()
     agents = _agents(agent, plugins)
     _check_model(model)
-    root = None if everything else _project_root(project or Path.cwd(), env.home)
+    root = None if everything else chosen_project(project or Path.cwd(), _CHOICE)
     make_private(places.state)
     with Ledger.open(places.ledger) as ledger:
         with ScanProgress() as progress:
@@ -119,16 +121,6 @@ def _agents(name: str, plugins: Plugins) -> tuple[str, ...]:
     if name not in plugins.plugins:
         raise click.UsageError(f"--agent {name}: there is no such agent; known: auto, {', '.join(plugins.plugins)}")
     return (name,)
-
-
-def _project_root(folder: Path, home: Path) -> Path:
-    from headroomd.projects import Place, project_root
-
-    root = project_root(str(folder.expanduser().absolute()), home)
-    if root.place is not Place.FOUND:
-        cause = f"{folder} belongs to no project (it is your home folder, or holds it)"
-        raise ConfigError(cause, "name one with --project, or take all with --all")
-    return Path(root.path)
 
 
 def _choices(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from headroomd.daemon.report import AgentReport, ProjectReport, Report
     from headroomd.daemon.state import RunState
 
-__all__ = ["status"]
+__all__ = ["run_json", "status", "status_json"]
 
 _PAUSE: Final = 2.0  # seconds between two looks of --watch
 
@@ -80,7 +80,7 @@ def status_json(report: Report) -> dict[str, Any]:
         else None,
         "agents": [_agent_json(agent) for agent in report.agents],
         "queue": to_builtins(report.queue),
-        "last_run": _run_json(report.last_run) if report.last_run else None,
+        "last_run": run_json(report.last_run) if report.last_run else None,
         "next_runs": {name: timestamp(due) for name, due in sorted(report.next_runs.items())},
         "projects": [_project_json(project) for project in report.projects],
         "written": [
@@ -114,7 +114,8 @@ def _agent_json(agent: AgentReport) -> dict[str, Any]:
     }
 
 
-def _run_json(run: RunState) -> dict[str, Any]:
+def run_json(run: RunState) -> dict[str, Any]:
+    """What a learning run did."""
     return {
         "at": timestamp(run.at),
         "seconds": run.seconds,

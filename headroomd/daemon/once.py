@@ -1,10 +1,13 @@
-"""The daemon's work without the daemon: what `headroomd run-now` does where none runs."""
+"""`headroomd run-now` where no daemon runs: the same work by the same parts, under the same lock, once."""
 
 from __future__ import annotations
 
-import contextlib
 import time
+from typing import Final
 
+import msgspec
+
+from headroomd import logs
 from headroomd.agents.base import Environment
 from headroomd.agents.registry import Plugins, load_plugins
 from headroomd.config import load_config
@@ -17,32 +20,40 @@ from headroomd.paths import Places, make_private
 
 __all__ = ["run_once"]
 
+_SLICE: Final = 5.0  # seconds of reading between looks at what is left
 
-def run_once(places: Places, project: str = "") -> tuple[RunState, list[Problem]]:
-    """Read every session that waits (of one project: its root's real path), and bring enabled blocks up to date.
 
-    Returns what was done, and the problems met. Raises LockHeldError, LedgerError, ConfigError.
+def run_once(places: Places, env: Environment, project: str = "") -> tuple[RunState, list[Problem]]:
+    """Read all sessions that have something new, open ones too, and bring the blocks of enabled projects up to date.
+
+    `project` is the root of the only project that is to be written; "" is all of them. Returns what was done, and what
+    could not be. Raises LockHeldError where a daemon is at work, ConfigError, LedgerError.
     """
+    logs.configure("critical")  # the command itself says what went wrong
     make_private(places.state)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(InstanceLock(places.lock))
-        ledger = stack.enter_context(Ledger.open(places.ledger))
-        config = load_config(places)
-        env = Environment.current()
-        found = load_plugins()
-        chosen = {name: plugin for name, plugin in found.plugins.items() if not config.agents or name in config.agents}
-        learner = Learner(ledger, Plugins(chosen, found.broken), env)
-        sessions = Sessions(ledger, chosen, env, quiet_period=0.0, correlate_delay=0.0)
-        with ledger.transaction():
-            ledger.queue.release()
+    config = load_config(places, env.variables)
+    found = load_plugins()
+    plugins = {name: one for name, one in found.plugins.items() if not config.agents or name in config.agents}
+    with InstanceLock(places.lock), Ledger.open(places.ledger) as ledger:
+        sessions = Sessions(
+            ledger, plugins, env, quiet_period=config.quiet_period, correlate_delay=config.schedule.correlate_delay
+        )
+        learner = Learner(ledger, Plugins(plugins, found.broken), env)
+        run = Run(time.time())
         learner.readmit()
         sweep = sessions.sweep()
         with ledger.transaction():
+            ledger.queue.release()
             ledger.queue.hasten(project)
             ledger.queue.mark_all_stale(project)
-        run = Run(time.time())
         while ledger.queue.has_due():
-            learner.read(run, seconds=60.0)
+            learner.read(run, _SLICE)
         learner.refresh(config, run)
-        left_out = [Problem("plugin", error.cause, error.remedy) for error in [*found.broken, *sweep.problems]]
-        return run.state(time.time()), [*left_out, *learner.problems.values()]
+        done = run.state(time.time())
+        with ledger.transaction():
+            ledger.queue.set_note("last_run", msgspec.json.encode(done).decode())
+        broken = [Problem("plugin", error.cause, error.remedy) for error in (*found.broken, *sweep.problems)]
+        unread = [
+            Problem("session", f"{path} could not be read: {error}") for path, error in ledger.queue.errors().items()
+        ]
+    return done, [*broken, *learner.problems.values(), *unread]
