@@ -89,8 +89,14 @@ class Learner:
         """Read sessions that are due, the newest first, for about so long. Raises LedgerError."""
         end = time.monotonic() + seconds
         finder = self._finder()
-        with self._ledger.transaction():
-            jobs = self._ledger.queue.lease(_AT_A_TIME)
+        while not self._should_stop() and time.monotonic() < end:
+            with self._ledger.transaction():
+                jobs = self._ledger.queue.lease(_AT_A_TIME)
+            if not jobs:
+                return
+            self._read_all(jobs, finder, run, end)
+
+    def _read_all(self, jobs: list[SessionJob], finder: ProjectFinder, run: Run, end: float) -> None:
         done = 0
         try:
             for job in jobs:

@@ -22,6 +22,7 @@ from headroomd.daemon.analyst import Analyse, Analyst
 from headroomd.daemon.clock import JumpDetector
 from headroomd.daemon.control import Command, Request
 from headroomd.daemon.learner import Learner, Run
+from headroomd.daemon.memory import give_back
 from headroomd.daemon.pending import Pending
 from headroomd.daemon.problems import PASSING, Problems
 from headroomd.daemon.schedule import Schedule, Task, next_due
@@ -42,6 +43,7 @@ _POLL: Final = 10.0  # seconds between sweeps where folders cannot be watched
 _POLL_SHARE: Final = 200.0  # a poll that took t is followed by this many t without one
 _REST: Final = 15.0  # seconds that work rests after the ledger could not be written
 _REFRESH: Final = 15.0  # seconds between bringing projects up to date while there is more to read
+_TELL: Final = 2.0  # seconds between lines for systemctl status
 _ANSWER: Final = 30.0  # seconds that a client waits for its turn
 _WAIT: Final = 3600.0  # seconds that `run-now --wait` waits
 
@@ -73,7 +75,7 @@ class Daemon:
         self.is_paused = bool(ledger.queue.note("paused"))
         self._env = env
         self._on_activity = on_activity
-        self._activity = ""
+        self._activity, self._told_at = "", 0.0
         self._log = structlog.get_logger()
         self._is_stopping = self._must_reload = False
         self._is_forced = False  # run-now works even while paused
@@ -259,6 +261,7 @@ class Daemon:
                 projects=len(run.projects),
                 written=len(run.written),
             )
+            give_back()
         if self._may_work:
             while self._waiting:
                 self._waiting.pop().answer(self.last_run)
@@ -356,6 +359,9 @@ class Daemon:
         return snapshot.take(self)
 
     def _tell_activity(self) -> None:
+        if time.monotonic() - self._told_at < _TELL and self.is_learning:
+            return  # counting the queue takes longer than a turn
+        self._told_at = time.monotonic()
         activity = snapshot.activity(self)
         if activity != self._activity:
             self._activity = activity
