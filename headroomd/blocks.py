@@ -17,7 +17,7 @@ from headroomd.truth import Truth
 from headroomd.writing.block import DEFAULT_LIMIT, Bullet
 from headroomd.writing.wording import sentence
 
-__all__ = ["Draft", "PlanOptions", "make_drafts", "shadows_of"]
+__all__ = ["Draft", "PlanOptions", "make_drafts", "shadows_of", "targets_of"]
 
 
 class PlanOptions(Struct, frozen=True):
@@ -66,7 +66,7 @@ def make_drafts(
         memory = [learning for learning in mine if learning.lesson.section.is_memory]
         context = [learning for learning in mine if not learning.lesson.section.is_memory]
         try:
-            targets = _targets(plugin, project, env, options)
+            targets = targets_of(plugin, project, env, options)
         except Exception as error:
             problems.append(plugin_error(plugin, "could not name its files", error))
             continue
@@ -119,7 +119,8 @@ def _concerns(learning: Learning, agent: str, share: bool) -> bool:
     return agent in learning.agents or (share and not learning.agent_specific)
 
 
-def _targets(plugin: AgentPlugin, project: Path, env: Environment, options: PlanOptions) -> Targets:
+def targets_of(plugin: AgentPlugin, project: Path, env: Environment, options: PlanOptions) -> Targets:
+    """The files of one agent, as the user's options have them. Raises what the plugin raises."""
     targets = plugin.targets(project, env)
     name = options.context_names.get(plugin.name)
     if options.target is not None:

@@ -27,6 +27,8 @@ _INTERRUPTED: Final = 130  # as a shell reports it
 _MODULES: Final = {
     "learn": "learn",
     "status": "status",
+    "enable": "projects",
+    "disable": "projects",
     "run-now": "control",
     "why": "evidence",
     "undo": "evidence",
