@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, structs
@@ -93,6 +94,7 @@ def can_teach(cause: Cause, command: Invocation) -> bool:
     return cause.kind in _NAMED_KINDS or not cause.in_code
 
 
+@lru_cache(maxsize=2048)
 def relate(failed: Invocation, passed: Invocation, cause: Cause) -> Relation | None:
     """What follows from `failed` having failed for `cause` and `passed` having passed; None for nothing."""
     program = basename(passed.argv[0])

@@ -7,6 +7,7 @@ written in); the text is asked only for what they leave open. Nothing here decid
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -54,6 +55,7 @@ class Cause(Struct, frozen=True):
 _IDENTIFIER: Final = re.compile(r"[\w@][\w@./+:-]{0,79}")
 
 
+@lru_cache(maxsize=512)  # what fails once mostly fails again, with the same words
 def cause_of(text: str, exit_code: int | None = None, kind: FailureKind | None = None) -> Cause:
     """The cause of a failed call: `text` is its output, `kind` what the agent's reader has already settled."""
     text = _ANSI.sub("", text) if "\x1b" in text else text
@@ -113,6 +115,7 @@ def _identifier(name: str) -> str:
 _SAYS_NOTHING: Final = re.compile(r"[\W_]*|Process Group PGID: \d+|</?\w+>")
 
 
+@lru_cache(maxsize=512)
 def telling_lines(text: str, limit: int = 300) -> str:
     """The last lines that say something, up to `limit` characters: banners come first, the cause stands at the end."""
     lines = [line.strip() for line in _ANSI.sub("", text).splitlines()]
