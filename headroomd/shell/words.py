@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from headroomd.shell.tree import plain
+
 if TYPE_CHECKING:  # loaded at the first text that needs it
     from tree_sitter import Node
 
@@ -31,7 +33,7 @@ class Word(NamedTuple):
 
 def node_text(node: Node) -> str:
     """The source text of a node."""
-    return (node.text or b"").decode("utf-8", "replace")
+    return plain(node.text)
 
 
 def read_word(node: Node, substitution: Callable[[Node], str]) -> Word:
@@ -75,10 +77,10 @@ def _render(node: Node, substitution: Callable[[Node], str]) -> tuple[str, bool]
         if child.child_count:
             start, end = child.start_byte - node.start_byte, child.end_byte - node.start_byte
             rendered, inner = _render(child, substitution)
-            pieces += (source[at:start].decode("utf-8", "replace"), rendered)
+            pieces += (plain(source[at:start]), rendered)
             expands |= inner
             at = end
-    pieces.append(source[at:].decode("utf-8", "replace"))
+    pieces.append(plain(source[at:]))
     return "".join(pieces), expands
 
 
