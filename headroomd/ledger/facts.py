@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -257,7 +256,6 @@ class Facts:
         )
 
 
-@lru_cache(maxsize=1024)  # the same commands fail with the same words again and again
 def _redact(text: str) -> str:
     from headroomd.redact import redact  # compiles a hundred patterns: `status` should not pay for it
 

@@ -9,6 +9,7 @@ Redaction errs on the side of redacting: a leaked key costs more than a lesson t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from headroomd.redact.gates import Gates
@@ -19,14 +20,28 @@ from headroomd.redact.places import PLACES
 
 __all__ = ["holds_secret", "redact"]
 
-_SHAPE_GATES: Final = Gates((gate for kind in KINDS for gate in kind.gates), at_word_start=True)
-_PLACE_GATES: Final = Gates(gate for place in PLACES for gate in place.gates)
+_SHAPES: Final = Gates(KINDS, at_word_start=True)
+_PLACES: Final = Gates(PLACES)
 _ROUNDS: Final = 4
 """A replacement may bring a name and a value together that a longer secret kept apart; two rounds settle real text."""
 
 
+_CACHED_LENGTH: Final = 500
+"""Characters: the same commands fail with the same words again and again, and are redacted where they are found and
+again where they are stored; long texts are rarer, and would make the cache large."""
+
+
 def redact(text: str) -> str:
     """`text` with every secret replaced by its kind in brackets; the same text again where it holds none."""
+    return _redact_cached(text) if len(text) <= _CACHED_LENGTH else _redact(text)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether `redact` would change the text."""
+    return redact(text) != text
+
+
+def _redact(text: str) -> str:
     for _ in range(_ROUNDS):
         redacted = _round(text)
         if redacted == text:
@@ -35,19 +50,13 @@ def redact(text: str) -> str:
     return text
 
 
-def holds_secret(text: str) -> bool:
-    """Whether `redact` would change the text."""
-    return _round(text) != text
+_redact_cached = lru_cache(maxsize=4096)(_redact)
 
 
 def _round(text: str) -> str:
     text = redact_pem(text)
-    shapes = _SHAPE_GATES.found(text)
-    for kind in KINDS:
-        if not shapes.isdisjoint(kind.gates):
-            text = kind.redact(text)
-    places = _PLACE_GATES.found(text.lower())
-    for place in PLACES:
-        if not places.isdisjoint(place.gates):
-            text = place.redact(text)
+    for kind in _SHAPES.opened_by(text):
+        text = kind.redact(text)
+    for place in _PLACES.opened_by(text.lower()):
+        text = place.redact(text)
     return redact_named(text)

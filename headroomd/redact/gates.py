@@ -1,10 +1,15 @@
-"""Which of many literals a text holds, in one pass: a hundred `in` tests would cost more than all patterns together."""
+"""Which kinds of secret a text can hold at all, told by literals that are looked for in one pass.
+
+A hundred `in` tests would cost more than all patterns together, and so would asking each kind about its literals.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from typing import Final
+
+from headroomd.redact.kinds import Kind
 
 __all__ = ["Gates", "literal_pattern"]
 
@@ -13,25 +18,29 @@ _END: Final = ""
 
 
 class Gates:
-    """A set of literals. Those that begin with a letter or digit are found only where a word begins, if so asked."""
+    """The gates of many kinds. Those that begin with a letter or digit count only where a word begins, if so asked."""
 
-    def __init__(self, literals: Iterable[str], *, at_word_start: bool = False) -> None:
-        every = sorted(set(literals))
+    def __init__(self, kinds: Iterable[Kind], *, at_word_start: bool = False) -> None:
+        self._kinds = tuple(kinds)
+        every = sorted({gate for kind in self._kinds for gate in kind.gates})
         words = [literal for literal in every if at_word_start and literal[0].isalnum()]
         others = [literal for literal in every if literal not in words]
         parts = [f"(?<![A-Za-z0-9]){literal_pattern(words)}"] if words else []
         parts += [literal_pattern(others)] if others else []
         self._search = re.compile("|".join(parts)).search
-        self._within = {literal: {inner for inner in every if inner in literal} for literal in every}
+        self._behind = {  # literal -> places in the table of the kinds that it opens
+            literal: {at for at, kind in enumerate(self._kinds) if any(gate in literal for gate in kind.gates)}
+            for literal in every
+        }
 
-    def found(self, text: str) -> set[str]:
-        """The literals that the text holds."""
-        found: set[str] = set()
+    def opened_by(self, text: str) -> list[Kind]:
+        """The kinds of which the text holds a gate, in the order of their table."""
+        opened: set[int] = set()
         at = 0
         while match := self._search(text, at):
-            found |= self._within[match[0]]
+            opened |= self._behind[match[0]]
             at = match.start() + 1
-        return found
+        return [self._kinds[at] for at in sorted(opened)]
 
 
 def literal_pattern(literals: Iterable[str]) -> str:
