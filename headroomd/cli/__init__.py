@@ -33,6 +33,7 @@ _MODULES: Final = {
     "why": "evidence",
     "undo": "evidence",
     "config": "settings",
+    "doctor": "doctor",
     "service": "service",
     "run": "control",
     "pause": "control",
