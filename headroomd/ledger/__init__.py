@@ -11,58 +11,76 @@ The only room that knows SQLite. Nothing in it is secret: text is redacted befor
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from headroomd.ledger.blocks import Blocks, KnownBlock
 from headroomd.ledger.db import Batch, Connection, open_database, transaction
+from headroomd.ledger.decisions import Decided, Decision, Decisions
+from headroomd.ledger.effects import Effect, Rate, Verdict
 from headroomd.ledger.facts import Facts, Portion, ProjectFacts, Totals
 from headroomd.ledger.journal import Entry, EntryState, Journal
-from headroomd.ledger.learnings import Learning, Learnings, Status
+from headroomd.ledger.learnings import Learning, Learnings, Reword, Status, learning_id
 from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
+from headroomd.ledger.policy import LifecycleRules
 from headroomd.ledger.queue import JobState, Queue, SessionJob
 
 __all__ = [
     "AgentTotals",
     "Batch",
+    "Blocks",
+    "Decided",
+    "Decision",
+    "Decisions",
+    "Effect",
     "Entry",
     "EntryState",
     "Facts",
     "JobState",
     "Journal",
+    "KnownBlock",
     "Learning",
     "Learnings",
     "Ledger",
+    "LifecycleRules",
     "Overview",
     "Portion",
     "ProjectFacts",
     "ProjectTotals",
     "Queue",
+    "Rate",
+    "Reword",
     "SessionJob",
     "Status",
     "Totals",
+    "Verdict",
     "WriteTotals",
+    "learning_id",
 ]
 
 
 class Ledger:
     """One open ledger; use it in the thread that opened it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self.facts = Facts(connection)
-        self.learnings = Learnings(connection)
-        self.journal = Journal(connection)
-        self.queue = Queue(connection, time.time)
+        self.learnings = Learnings(connection, clock)
+        self.decisions = Decisions(connection, clock)
+        self.blocks = Blocks(connection, clock)
+        self.journal = Journal(connection, clock)
+        self.queue = Queue(connection, clock)
         self.overview = Overview(connection)
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Self:
-        """The ledger at `path`, made if it is missing unless `read_only`.
+    def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> Self:
+        """The ledger at `path`, made if it is missing unless `read_only`; `clock` tells it the time.
 
         Raises LedgerError where it cannot be opened, is damaged, or was written by a newer headroomd.
         """
-        return cls(open_database(path, read_only=read_only))
+        return cls(open_database(path, read_only=read_only), clock)
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,9 @@ from headroomd.ledger.db import Connection, transaction
 
 __all__ = ["Entry", "EntryState", "Journal"]
 
-_COLUMNS: Final = "id, run, at, state, project, agents, path, before, after, block_hash, reason"
+_COLUMNS: Final = "id, run, at, state, project, agents, path, before, after, block_hash, reason, bullets"
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_bullets = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 
 
 class EntryState(StrEnum):
@@ -41,6 +42,7 @@ class Entry(Struct, frozen=True):
     after: bytes | None  # None: the file was removed
     block_hash: str
     reason: str
+    bullets: tuple[tuple[str, str], ...] = ()  # id and text of each that the block then held
 
 
 class Journal:
@@ -65,15 +67,19 @@ class Journal:
         state: EntryState = EntryState.DONE,
         block_hash: str = "",
         reason: str = "",
+        bullets: Sequence[tuple[str, str]] = (),
     ) -> int:
         """Say what is about to be written, before it is; returns the entry's id."""
         agents_json = msgspec.json.encode(agents).decode()
         values = (
             *(run, self._clock(), state, project, agents_json, str(path)),
-            *(_packed(before), _packed(after), block_hash, reason),
+            *(_packed(before), _packed(after), block_hash, reason, msgspec.json.encode(bullets).decode()),
         )
         with transaction(self._db):
-            cursor = self._db.execute("INSERT INTO writes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            cursor = self._db.execute(
+                f"INSERT INTO writes ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                values,
+            )
         return int(cursor.lastrowid or 0)
 
     def mark_undone(self, entry: int) -> None:
@@ -118,7 +124,7 @@ def _packed(data: bytes | None) -> bytes | None:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    number, run, at, state, project, agents, path, before, after, block_hash, reason = row
+    number, run, at, state, project, agents, path, before, after, block_hash, reason, bullets = row
     return Entry(
         number,
         run,
@@ -131,4 +137,5 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         None if after is None else zlib.decompress(after),
         block_hash,
         reason,
+        _decode_bullets(bullets),
     )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,17 +16,35 @@ from msgspec.structs import replace
 
 from headroomd.errors import LedgerError
 from headroomd.ledger.db import Connection, transaction
-from headroomd.ledger.policy import Check, Judgement, Support, Tries, judge
+from headroomd.ledger.decisions import FORGOTTEN, Decided, Decision, Decisions, is_paraphrase
+from headroomd.ledger.effects import Effect, Effects, Verdict
+from headroomd.ledger.policy import (
+    Check,
+    Judgement,
+    LifecycleRules,
+    Standing,
+    Support,
+    Tries,
+    covers,
+    is_folder_move,
+    judge,
+)
 from headroomd.model import CallRef, Evidence, Lesson, Section
 
-__all__ = ["Learning", "Learnings", "Status", "learning_id"]
+__all__ = ["Learning", "Learnings", "Reword", "Status", "learning_id"]
 
 _decode_call = msgspec.json.Decoder(CallRef).decode
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
 _COLUMNS: Final = (
     "learnings.id, path, section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen,"
-    " wasted, note, agent_specific, origin, pinned, wording"
+    " wasted, note, agent_specific, origin, pinned, wording, support, retired_at, reworded_at, given_up, changes,"
+    " coalesce(decision = 'accepted', 0)"
 )
+_FROM: Final = (
+    "FROM learnings JOIN projects ON projects.id = learnings.project"
+    " LEFT JOIN (SELECT learning, decision FROM decisions) ON learning = learnings.id"
+)
+_GIVEN_UP: Final = "it does not help"
 
 
 class Status(StrEnum):
@@ -52,39 +73,81 @@ class Learning(Struct, frozen=True):
     agent_specific: bool  # holds only for the tools of the agents that saw it
     origin: str = "correlation"
     pinned: bool = False  # keeps its status whatever the evidence says
-    wording: str = ""  # the user's own words for it
+    wording: str = ""  # the user's own words for it, or better ones than ours
+    support: float = 0.0  # sessions, each faded by its age
+    retired_at: float = 0.0  # when the world or newer evidence disproved it: only what is newer brings it back
+    reworded_at: float = 0.0  # when it was said anew because it did not help
+    given_up: bool = False  # it did not help: only the user brings it back
+    changes: int = 0  # how often its status has changed
+    accepted: bool = False  # by the user, in a project that is reviewed
+
+    @property
+    def waste(self) -> float:
+        """Characters that a session which stumbles over it loses."""
+        return max(self.wasted / self.sessions, 1.0) if self.sessions else 1.0
+
+    @property
+    def confidence(self) -> float:
+        """How sure it is, from 0 to 1: one recent session gives a half, three give three quarters."""
+        return self.support / (self.support + 1)
+
+    @property
+    def score(self) -> float:
+        """Its place in the block: expected waste avoided (characters, weighted by recent sessions) × confidence."""
+        return math.inf if self.pinned else self.waste * self.support * self.confidence
+
+
+Reword = Callable[[Learning], str]
+"""A better wording for a rule that does not help; "" where there is none."""
 
 
 class Learnings:
     """Computes learnings from evidence and reads them back."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Callable[[], float] = time.time) -> None:
         self._db = connection
+        self._clock = clock
+        self._effects = Effects(connection)
+        self._decisions = Decisions(connection, clock)
 
-    def refresh(self, project: str, check: Check) -> list[Learning]:
+    def refresh(
+        self, project: str, check: Check, rules: LifecycleRules | None = None, reword: Reword | None = None
+    ) -> list[Learning]:
         """Bring the learnings of a project up to its evidence and the world; returns all of them, best first.
 
-        Writes only what changed. Looking at the world may take a while, so nothing is locked meanwhile.
+        `reword` is asked once for each rule that does not help. Writes only what changed. Looking at the world may
+        take a while, so nothing is locked meanwhile.
         """
+        rules = rules or LifecycleRules()
         before = {learning.id: learning for learning in self.of_project(project)}
-        judged = judge(self._supports(project), self._tries(project), check)
+        effects = self._effects.of_project(project)
+        verdicts = {id_: effect.verdict(rules.ineffective_after) for id_, effect in effects.items()}
+        standing = self._standing(project, before, verdicts, rules)
+        judged = judge(self._supports(project), self._tries(project), check, standing)
         after = [self._grown(before.get(learning_id(project, one.lesson)), one, project) for one in judged]
         judged_ids = {learning.id for learning in after}
         after += [_unsupported(learning) for learning in before.values() if learning.id not in judged_ids]
+        weak = before.keys() - judged_ids | {learning_id(project, one.lesson) for one in judged if one.is_weak}
+        after = [self._proven(one, verdicts.get(one.id), effects.get(one.id), reword) for one in after]
+        forgotten = [one for one in self._decisions.of_project(project) if one.decided is Decided.FORGOTTEN]
+        after = [self._dated(before.get(one.id), _remembered(one, forgotten), one.id in weak) for one in after]
         changed = [learning for learning in after if before.get(learning.id) != learning]
         if changed:
             with transaction(self._db):
                 self._write(project, changed)
-        return self.of_project(project) if changed else list(before.values())
+        return sorted(after, key=_rank)
 
     def of_project(self, project: str, status: Status | None = None) -> list[Learning]:
-        """The learnings of a project, best first: what most sessions stumbled over, then what cost most."""
+        """The learnings of a project, best first: what saves most, by what is sure."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM learnings JOIN projects ON projects.id = project"  # noqa: S608
-            " WHERE path = ?1 AND (?2 IS NULL OR status = ?2) ORDER BY sessions DESC, calls DESC, wasted DESC, subject",
+            f"SELECT {_COLUMNS} {_FROM} WHERE path = ?1 AND (?2 IS NULL OR status = ?2)",
             (project, status),
         )
-        return [_learning(row) for row in rows]
+        return sorted(map(_learning, rows), key=_rank)
+
+    def effects(self, project: str) -> dict[str, Effect]:
+        """Whether the rules of a project help: by id, those that were ever shown."""
+        return self._effects.of_project(project)
 
     def find(self, prefix: str) -> Learning:
         """The learning whose id begins with `prefix`.
@@ -92,8 +155,7 @@ class Learnings:
         Raises LedgerError where there is none, or more than one.
         """
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM learnings JOIN projects ON projects.id = project"  # noqa: S608
-            " WHERE substr(learnings.id, 1, ?) = ?",
+            f"SELECT {_COLUMNS} {_FROM} WHERE substr(learnings.id, 1, ?) = ?",
             (len(prefix), prefix.lower()),
         ).fetchall()
         if not prefix or not rows:
@@ -105,28 +167,17 @@ class Learnings:
     def evidence(self, learning: Learning) -> list[Evidence]:
         """What a learning rests on, newest first. Attempt keys are stored as hashes and do not come back."""
         rows = self._db.execute(
-            """SELECT evidence.id, sessions.agent, sessions.session, at, evidence.failed, fixed, note, needs_sessions,
-                       wasted, agent_specific
+            """SELECT subject, remedy, evidence.id, sessions.agent, sessions.session, at, evidence.failed, fixed, note,
+                      needs_sessions, wasted, agent_specific
                 FROM evidence JOIN projects ON projects.id = evidence.project
                 JOIN sessions ON sessions.id = evidence.session
-                WHERE path = ? AND section = ? AND subject = ? AND remedy = ? ORDER BY at DESC, evidence.id""",
-            (learning.project, learning.lesson.section, learning.lesson.subject, learning.lesson.remedy),
+                WHERE path = ? AND section = ? ORDER BY at DESC, evidence.id""",
+            (learning.project, learning.lesson.section),
         )
         return [
-            Evidence(
-                id=id_,
-                lesson=learning.lesson,
-                agent=agent,
-                session=session,
-                at=at,
-                failed=_decode_call(failed),
-                fixed=_decode_call(fixed) if fixed else None,
-                note=note,
-                needs_sessions=needs,
-                wasted=wasted,
-                agent_specific=bool(specific),
-            )
-            for id_, agent, session, at, failed, fixed, note, needs, wasted, specific in rows
+            _evidence(lesson, rest)
+            for subject, remedy, *rest in rows
+            if _speaks_for(lesson := Lesson(learning.lesson.section, subject, remedy), learning.lesson)
         ]
 
     def counts(self) -> dict[str, dict[Status, int]]:
@@ -164,19 +215,37 @@ class Learnings:
             tries[key].append(Tries(ok, failed, last_at))
         return tries
 
+    def _standing(
+        self, project: str, before: dict[str, Learning], verdicts: dict[str, Verdict], rules: LifecycleRules
+    ) -> Standing:
+        """What is known of a project beside its evidence. Its time is that of its latest session."""
+        row = self._db.execute(
+            "SELECT max(last_at) FROM sessions JOIN projects ON projects.id = project WHERE path = ?", (project,)
+        ).fetchone()
+        learnings = before.values()
+        return Standing(
+            now=row[0] or 0.0,
+            half_life=rules.half_life,
+            told=frozenset(one.lesson for one in learnings if one.status is Status.ACTIVE),
+            proven=frozenset(one.lesson for one in learnings if verdicts.get(one.id) is Verdict.HELPS),
+            barred={
+                one.lesson: (math.inf if one.given_up or one.reason == FORGOTTEN else one.retired_at, one.reason)
+                for one in learnings
+                if one.status is Status.RETIRED
+            },
+        )
+
     def _grown(self, before: Learning | None, judged: Judgement, project: str) -> Learning:
         """The learning that `judged` makes of what it was before."""
-        if before is not None and before.pinned:
-            status, reason = before.status, before.reason
+        was = before or _new(project, judged.lesson)
+        if was.pinned or was.given_up:
+            status, reason = was.status, was.reason
         elif not judged.reason:
             status, reason = Status.ACTIVE, ""
         else:
-            was_believed = before is not None and before.status is not Status.PROPOSED
-            status, reason = (Status.RETIRED if was_believed else Status.PROPOSED), judged.reason
-        return Learning(
-            id=learning_id(project, judged.lesson),
-            project=project,
-            lesson=judged.lesson,
+            status, reason = (Status.PROPOSED if was.status is Status.PROPOSED else Status.RETIRED), judged.reason
+        return replace(
+            was,
             status=status,
             reason=reason,
             sessions=judged.sessions,
@@ -185,17 +254,42 @@ class Learnings:
             first_seen=judged.first_seen,
             last_seen=judged.last_seen,
             wasted=judged.wasted,
-            note=judged.note,
+            # The note stands in the block: once said, it stays.
+            note=was.note if was.note and status is Status.ACTIVE else judged.note,
             agent_specific=judged.agent_specific,
-            origin=before.origin if before else "correlation",
-            pinned=before.pinned if before else False,
-            wording=before.wording if before else "",
+            support=judged.support,
+        )
+
+    def _proven(
+        self, learning: Learning, verdict: Verdict | None, effect: Effect | None, reword: Reword | None
+    ) -> Learning:
+        """What becomes of an active rule whose failure keeps coming back: said anew once, then given up."""
+        if verdict is not Verdict.DOES_NOT or effect is None or learning.status is not Status.ACTIVE or learning.pinned:
+            return learning
+        wording = reword(learning) if reword is not None and not learning.reworded_at else ""
+        if wording:
+            return replace(learning, wording=wording, reworded_at=self._clock())
+        reason = f"{_GIVEN_UP}: its failure came back in {effect.after.failed} of {effect.after.of} sessions that tried"
+        return replace(learning, status=Status.RETIRED, reason=reason, given_up=True)
+
+    def _dated(self, before: Learning | None, after: Learning, is_weak: bool) -> Learning:
+        """`after` with its changes of status counted, and with the time when something disproved it.
+
+        Too little evidence (`is_weak`) disproves nothing: as soon as there is enough, the learning is back.
+        """
+        was, since = (before.status, before.retired_at) if before else (Status.PROPOSED, 0.0)
+        disproved = after.status is Status.RETIRED and not is_weak
+        return replace(
+            after,
+            retired_at=(since or self._clock()) if disproved else 0.0,
+            changes=after.changes + (was is not after.status),
         )
 
     def _write(self, project: str, learnings: list[Learning]) -> None:
         number = self._db.execute("SELECT id FROM projects WHERE path = ?", (project,)).fetchone()[0]
         self._db.executemany(
-            "INSERT OR REPLACE INTO learnings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO learnings"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(learning.id, number, learning.lesson.section, learning.lesson.subject, learning.lesson.remedy),
@@ -203,6 +297,7 @@ class Learnings:
                     msgspec.json.encode(learning.agents).decode(),
                     *(learning.first_seen, learning.last_seen, learning.wasted, learning.note),
                     *(learning.agent_specific, learning.origin, learning.pinned, learning.wording),
+                    *(learning.support, learning.retired_at, learning.reworded_at, learning.given_up, learning.changes),
                 )
                 for learning in learnings
             ],
@@ -214,17 +309,82 @@ def learning_id(project: str, lesson: Lesson) -> str:
     return hashlib.blake2b(f"{project}\x1f{lesson.identity}".encode("utf-8", "replace"), digest_size=5).hexdigest()
 
 
+def _rank(learning: Learning) -> tuple[float, int, int, str, str]:
+    return (
+        *(-learning.score, -learning.sessions, -learning.calls),
+        *(learning.lesson.subject, learning.lesson.remedy),
+    )
+
+
+def _new(project: str, lesson: Lesson) -> Learning:
+    return Learning(
+        id=learning_id(project, lesson),
+        project=project,
+        lesson=lesson,
+        status=Status.PROPOSED,
+        reason="",
+        sessions=0,
+        calls=0,
+        agents=(),
+        first_seen=0.0,
+        last_seen=0.0,
+        wasted=0,
+        note="",
+        agent_specific=False,
+    )
+
+
 def _unsupported(learning: Learning) -> Learning:
     """What becomes of a learning when all of its evidence was withdrawn."""
-    if learning.pinned:
+    if learning.pinned or learning.given_up or learning.reason == FORGOTTEN:
         return learning
     status = Status.PROPOSED if learning.status is Status.PROPOSED else Status.RETIRED
-    return replace(learning, status=status, reason="its evidence was withdrawn", sessions=0, calls=0)
+    reason = "its evidence was withdrawn"
+    if is_folder_move(learning.lesson):
+        reason = "fewer than three files show it, or one went elsewhere"
+    return replace(learning, status=status, reason=reason, sessions=0, calls=0, support=0.0)
+
+
+def _remembered(learning: Learning, forgotten: list[Decision]) -> Learning:
+    """`learning` as the user's memory of it has it: what was forgotten stays so, in other words too."""
+    if learning.pinned:
+        return learning
+    if any(
+        one.learning == learning.id or is_paraphrase(one.lesson, one.text, learning.lesson, learning.wording)
+        for one in forgotten
+    ):
+        return replace(learning, status=Status.RETIRED, reason=FORGOTTEN)
+    return learning
+
+
+def _speaks_for(lesson: Lesson, learnt: Lesson) -> bool:
+    """Whether evidence of `lesson` supports what was learnt: see policy.judge."""
+    if lesson.section is Section.SCOPE:
+        return lesson.subject == learnt.subject
+    return lesson == learnt or (is_folder_move(learnt) and covers(learnt, lesson))
+
+
+def _evidence(lesson: Lesson, row: list[Any]) -> Evidence:
+    id_, agent, session, at, failed, fixed, note, needs, wasted, specific = row
+    return Evidence(
+        id=id_,
+        lesson=lesson,
+        agent=agent,
+        session=session,
+        at=at,
+        failed=_decode_call(failed),
+        fixed=_decode_call(fixed) if fixed else None,
+        note=note,
+        needs_sessions=needs,
+        wasted=wasted,
+        agent_specific=bool(specific),
+    )
 
 
 def _learning(row: tuple[Any, ...]) -> Learning:
     id_, project, section, subject, remedy, status, reason, sessions, calls, agents = row[:10]
-    first_seen, last_seen, wasted, note, specific, origin, pinned, wording = row[10:]
+    first_seen, last_seen, wasted, note, specific, origin, pinned, wording = row[10:18]
+    support, retired_at, reworded_at, given_up, changes, accepted = row[18:]
     return Learning(
         id=id_,
         project=project,
@@ -242,4 +402,10 @@ def _learning(row: tuple[Any, ...]) -> Learning:
         origin=origin,
         pinned=bool(pinned),
         wording=wording,
+        support=support,
+        retired_at=retired_at,
+        reworded_at=reworded_at,
+        given_up=bool(given_up),
+        changes=changes,
+        accepted=bool(accepted),
     )

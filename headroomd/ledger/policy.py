@@ -5,8 +5,10 @@ In doubt a lesson is not believed: a wrong rule costs every future session.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Final
 
 from msgspec import Struct
@@ -14,12 +16,39 @@ from msgspec.structs import replace
 
 from headroomd.model import Lesson, Section
 
-__all__ = ["Check", "Judgement", "Support", "Tries", "judge"]
+__all__ = [
+    "CLEARLY",
+    "FLOOR",
+    "Check",
+    "Judgement",
+    "LifecycleRules",
+    "Standing",
+    "Support",
+    "Tries",
+    "covers",
+    "folder_moves",
+    "is_folder_move",
+    "judge",
+]
 
 Check = Callable[[Lesson], str]
 """Why a lesson does not hold in the world as it is now; "" where it does."""
 
+FLOOR: Final = 0.25
+"""The faded support below which a lesson counts as old and unseen: one session two half-lives ago."""
+
+CLEARLY: Final = 1.2
+"""How many times better a rival must be to take the place of what is told already: so that nothing flaps."""
+
+_MOVED: Final = 3  # files that make a moved folder
 _REVERSIBLE: Final = frozenset({Section.PATHS, Section.ENVIRONMENT, Section.COMMANDS, Section.SCOPE})
+
+
+class LifecycleRules(Struct, frozen=True):
+    """What the user decides about how learnings age."""
+
+    half_life: float = 90 * 86400.0  # seconds in which a session's support fades to half
+    ineffective_after: int = 10  # opportunities after which a rule that does not help is given up
 
 
 class Support(Struct, frozen=True):
@@ -58,48 +87,165 @@ class Judgement(Struct, frozen=True):
     wasted: int
     note: str
     agent_specific: bool
+    support: float  # sessions, each faded by its age
+    weight: float  # the same, of those that show this very remedy
+    is_weak: bool = False  # the reason is that too little shows it
 
-    @property
-    def weight(self) -> tuple[int, int]:
-        return self.sessions, self.calls
+
+class Standing(Struct, frozen=True):
+    """What is known beside the evidence: the time, what is told already, and what may not come back."""
+
+    now: float = 0.0  # of the project's latest session: what nobody works on does not grow old
+    half_life: float = LifecycleRules().half_life
+    told: frozenset[Lesson] = frozenset()  # those that are active
+    proven: frozenset[Lesson] = frozenset()  # those that help: they need not be seen again
+    barred: Mapping[Lesson, tuple[float, str]] = {}  # since when, and why: only newer evidence brings these back
+
+    def faded(self, group: Iterable[Support]) -> float:
+        """The sessions of `group`, each worth half as much for every half-life since it last showed the lesson."""
+        latest: dict[int, float] = {}
+        for one in group:
+            latest[one.session] = max(one.at, latest.get(one.session, 0.0))
+        ages = (max(self.now - at, 0.0) if at else 0.0 for at in latest.values())
+        return sum(math.exp2(-age / self.half_life) for age in ages)
+
+    def held(self, lesson: Lesson, last_seen: float) -> str:
+        """Why a lesson may not come back, "" where it may."""
+        since, reason = self.barred.get(lesson, (0.0, ""))
+        return reason if last_seen <= since else ""
+
+    def is_clear(self, better: float, worse: float) -> bool:
+        return better >= CLEARLY * worse
 
 
-def judge(evidence: Iterable[Support], tries: Mapping[int, Sequence[Tries]], check: Check) -> list[Judgement]:
-    """Every lesson that `evidence` speaks for. `tries` holds, by opportunity, each session that had one."""
+def judge(
+    evidence: Iterable[Support],
+    tries: Mapping[int, Sequence[Tries]],
+    check: Check,
+    standing: Standing | None = None,
+) -> list[Judgement]:
+    """Every lesson that `evidence` speaks for, folder moves that several of them add up to included.
+
+    `tries` holds, by opportunity, each session that had one.
+    """
+    standing = standing or Standing()
     groups: dict[Lesson, list[Support]] = defaultdict(list)
+    pools: dict[str, list[Support]] = defaultdict(list)
     for support in evidence:
         groups[support.lesson].append(support)
-    judged = [_judge_alone(lesson, group, tries, check) for lesson, group in groups.items()]
-    return _without_contradictions(judged)
+        if support.lesson.section is Section.SCOPE:
+            pools[support.lesson.subject].append(support)
+    judged = [
+        _judge_alone(lesson, group, pools.get(lesson.subject, group), tries, check, standing)
+        if lesson.section is Section.SCOPE
+        else _judge_alone(lesson, group, group, tries, check, standing)
+        for lesson, group in groups.items()
+    ]
+    judged = _without_contradictions(judged, standing)
+    for move, members in folder_moves(one.lesson for one in judged if not one.reason).items():
+        group = [support for member in members for support in groups[member]]
+        judged.append(_judge_alone(move, group, group, tries, check, standing))
+    return judged
 
 
-def _judge_alone(lesson: Lesson, group: list[Support], tries: Mapping[int, Sequence[Tries]], check: Check) -> Judgement:
+def covers(general: Lesson, other: Lesson) -> bool:
+    """Whether who is told `general` need not be told `other`, too."""
+    if general.section is not other.section or general == other:
+        return False
+    match general.section:
+        case Section.PATHS:
+            tail = other.subject.removeprefix(general.subject)
+            return (
+                is_folder_move(general)
+                and other.subject.startswith(general.subject)
+                and bool(tail)
+                and other.remedy == general.remedy + tail
+            )
+        case Section.PERMISSIONS:
+            return other.subject.startswith(f"{general.subject} ")
+        case Section.ENVIRONMENT | Section.COMMANDS:
+            words = other.subject.removeprefix(general.subject)
+            return words.startswith(" ") and other.remedy == general.remedy + words
+    return False
+
+
+def is_folder_move(lesson: Lesson) -> bool:
+    """Whether a path correction speaks of all the files of a folder."""
+    return lesson.section is Section.PATHS and lesson.subject.endswith("/")
+
+
+def folder_moves(lessons: Iterable[Lesson]) -> dict[Lesson, list[Lesson]]:
+    """The folders whose files all moved to one other folder, as three or more of `lessons` show, none contradicting.
+
+    The remedy of a move is the folder with the same files below it, under the same names.
+    """
+    members: dict[Lesson, list[Lesson]] = defaultdict(list)
+    paths = [lesson for lesson in lessons if lesson.section is Section.PATHS and not is_folder_move(lesson)]
+    for lesson in paths:
+        if (move := _folder_move(lesson)) is not None:
+            members[move].append(lesson)
+    return {
+        move: its
+        for move, its in members.items()
+        if len(its) >= _MOVED and all(covers(move, one) for one in paths if one.subject.startswith(move.subject))
+    }
+
+
+def _folder_move(lesson: Lesson) -> Lesson | None:
+    """The move of the highest folder that would explain a path correction; None where names differ."""
+    wrong, right = lesson.subject.split("/"), lesson.remedy.split("/")
+    while wrong and right and wrong[-1] == right[-1]:
+        wrong.pop()
+        right.pop()
+    if not wrong or not right or len(wrong) == lesson.subject.count("/") + 1:
+        return None
+    return Lesson(Section.PATHS, "/".join(wrong) + "/", "/".join(right) + "/")
+
+
+def _judge_alone(
+    lesson: Lesson,
+    group: list[Support],
+    pool: list[Support],
+    tries: Mapping[int, Sequence[Tries]],
+    check: Check,
+    standing: Standing,
+) -> Judgement:
+    """`pool` is what speaks for the subject whatever the remedy: one folder found too narrow twice is one learning."""
     reason = check(lesson)
     chances = [
-        tried for key in {support.opportunity for support in group} if key is not None for tried in tries.get(key, ())
+        tried for key in {support.opportunity for support in pool} if key is not None for tried in tries.get(key, ())
     ]
-    counted = _since_approval(group, chances) if lesson.section is Section.PERMISSIONS else group
+    counted = _since_approval(pool, chances) if lesson.section is Section.PERMISSIONS else pool
     sessions = _independent_sessions(counted)
-    needed = min(support.needs_sessions for support in group)
+    needed = min(support.needs_sessions for support in pool)
     if lesson.section is Section.PERMISSIONS:
         needed = max(needed, 2)
+    is_weak = False
     if not reason and sessions < needed:
-        reason = "approved since" if len(counted) < len(group) else f"seen in {sessions} of {needed} sessions needed"
+        is_weak = len(counted) == len(pool)
+        reason = f"seen in {sessions} of {needed} sessions needed" if is_weak else "approved since"
     if not reason and lesson.section is Section.SCOPE:
         found, missed = sum(tried.ok for tried in chances), sum(tried.failed for tried in chances)
         if chances and missed <= found:
             reason = f"searches there find something more often than not ({found} of {found + missed})"
+    last_seen, support = max(one.at for one in pool), standing.faded(pool)
+    reason = reason or standing.held(lesson, last_seen)
+    if not reason and support < FLOOR and lesson not in standing.proven:
+        reason = "old and unseen"
     return Judgement(
         lesson=lesson,
         reason=reason,
-        sessions=len({support.session for support in group}),
-        calls=len({support.call for support in group}),
-        agents=tuple(sorted({support.agent for support in group})),
-        first_seen=min(support.at for support in group),
-        last_seen=max(support.at for support in group),
-        wasted=sum({support.call: support.wasted for support in group}.values()),
-        note=_usual_note(group),
-        agent_specific=all(support.agent_specific for support in group),
+        sessions=len({one.session for one in pool}),
+        calls=len({one.call for one in pool}),
+        agents=tuple(sorted({one.agent for one in pool})),
+        first_seen=min(one.at for one in pool),
+        last_seen=last_seen,
+        wasted=sum({one.call: one.wasted for one in pool}.values()),
+        note=_examples(group, lesson) if is_folder_move(lesson) else _usual_note(group),
+        agent_specific=all(one.agent_specific for one in pool),
+        support=support,
+        weight=standing.faded(group),
+        is_weak=is_weak,
     )
 
 
@@ -118,6 +264,14 @@ def _usual_note(group: list[Support]) -> str:
     return max(notes, key=lambda note: notes[note], default="")
 
 
+def _examples(group: list[Support], move: Lesson) -> str:
+    """Some of the files that moved, the earliest seen first."""
+    tails = dict.fromkeys(
+        support.lesson.subject.removeprefix(move.subject) for support in sorted(group, key=lambda one: one.at)
+    )
+    return ", ".join(list(tails)[:_MOVED])
+
+
 def _since_approval(refusals: list[Support], tries: Sequence[Tries]) -> list[Support]:
     """The refusals that came after the last session in which the same thing was let through.
 
@@ -128,34 +282,51 @@ def _since_approval(refusals: list[Support], tries: Sequence[Tries]) -> list[Sup
     return [refusal for refusal in refusals if refusal.at > approved]
 
 
-def _without_contradictions(judged: list[Judgement]) -> list[Judgement]:
+def _without_contradictions(judged: list[Judgement], standing: Standing) -> list[Judgement]:
     """`judged`, with what believable lessons contradict no longer believable."""
-    believable = [one for one in judged if not one.reason]
     by_subject: dict[tuple[Section, str], list[Judgement]] = defaultdict(list)
-    for one in believable:
-        by_subject[one.lesson.section, one.lesson.subject].append(one)
-    return [_settled(one, by_subject) if not one.reason else one for one in judged]
+    for one in judged:
+        if not one.reason:
+            by_subject[one.lesson.section, one.lesson.subject].append(one)
+    best = {key: _best(rivals, standing) for key, rivals in by_subject.items()}
+    return [_settled(one, by_subject, best, standing) if not one.reason else one for one in judged]
 
 
-def _settled(one: Judgement, by_subject: Mapping[tuple[Section, str], list[Judgement]]) -> Judgement:
+def _settled(
+    one: Judgement,
+    by_subject: Mapping[tuple[Section, str], list[Judgement]],
+    best: Mapping[tuple[Section, str], Judgement],
+    standing: Standing,
+) -> Judgement:
     section, subject, remedy = one.lesson.section, one.lesson.subject, one.lesson.remedy
     others = [other for other in by_subject[section, subject] if other.lesson != one.lesson]
-    reverse: list[Judgement] = []
+    opposed: list[Judgement] = []
     if section in _REVERSIBLE:
-        reverse = [other for other in by_subject.get((section, remedy), ()) if other.lesson.remedy == subject]
-    # Two right places for one wrong path cannot both be true; two commands that work can, and one is enough.
-    opposed = reverse + others if section is Section.PATHS else reverse
+        opposed = [other for other in by_subject.get((section, remedy), ()) if other.lesson.remedy == subject]
+    if section is Section.PATHS:
+        # Two right places for one wrong path cannot both be true; two commands that work can, and one is enough.
+        opposed += others
     for other in opposed:
-        if not (one.last_seen > other.last_seen and one.weight > other.weight):
+        if not (one.last_seen > other.last_seen and standing.is_clear(one.weight, other.weight)):
             return _disbelieved(one, "contradicted by", other)
-    for other in others:
-        if _preference(other) > _preference(one):
-            return _disbelieved(one, "less well supported than", other)
+    winner = best[section, subject]
+    if section is not Section.PATHS and winner is not one:
+        return _disbelieved(one, "less well supported than", winner)
     return one
 
 
-def _preference(one: Judgement) -> tuple[int, int, float, str]:
-    return *one.weight, one.last_seen, one.lesson.remedy
+def _best(rivals: list[Judgement], standing: Standing) -> Judgement:
+    """Which of several remedies is told. The one that is told already stays unless another is clearly better."""
+    best = max(rivals, key=_preference)
+    told = next((one for one in rivals if one.lesson in standing.told), best)
+    return best if standing.is_clear(best.weight, told.weight) else told
+
+
+def _preference(one: Judgement) -> tuple[float, int, float, str]:
+    lesson = one.lesson
+    if lesson.section is Section.SCOPE:  # of equals, the wider
+        return round(one.weight), -len(PurePosixPath(lesson.remedy).parts), one.last_seen, lesson.remedy
+    return round(one.weight, 1), one.calls, one.last_seen, lesson.remedy
 
 
 def _disbelieved(one: Judgement, why: str, other: Judgement) -> Judgement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_refreshing_twice_writes_nothing(ledger: Ledger, tmp_path: Path) -> None
 
 
 def test_status_from_proposed_to_active_to_retired_and_back(ledger: Ledger) -> None:
-    """A learning is believed when enough shows it, retired when the world disproves it, and believed again after."""
+    """Believed when enough shows it, retired when the world disproves it, believed again when it is seen again."""
     store(ledger, "s1", evidence("s1", needs_sessions=2))
     [learning] = ledger.learnings.refresh(PROJECT, always)
     assert (learning.status, learning.reason) == (Status.PROPOSED, "seen in 1 of 2 sessions needed")
@@ -91,7 +92,11 @@ def test_status_from_proposed_to_active_to_retired_and_back(ledger: Ledger) -> N
     [retired] = ledger.learnings.refresh(PROJECT, lambda _: "b/x.py is gone")
     assert (retired.status, retired.reason, retired.id) == (Status.RETIRED, "b/x.py is gone", learning.id)
     assert ledger.learnings.counts() == {PROJECT: {Status.RETIRED: 1}}
-    assert ledger.learnings.refresh(PROJECT, always)[0].status is Status.ACTIVE
+    [still] = ledger.learnings.refresh(PROJECT, always)
+    assert (still.status, still.reason) == (Status.RETIRED, "b/x.py is gone")
+    store(ledger, "s3", evidence("s3", at=time.time() + 60))
+    [back] = ledger.learnings.refresh(PROJECT, always)
+    assert (back.status, back.reason, back.changes) == (Status.ACTIVE, "", 3)
 
 
 def test_best_first(ledger: Ledger) -> None:
