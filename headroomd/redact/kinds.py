@@ -106,7 +106,6 @@ KINDS: Final[tuple[Kind, ...]] = (
     _kind("twilio-key", "SK AC", r"(?:SK|AC)[0-9a-f]{32}"),
     _prefix("sendgrid-key", "SG.", r"[\w-]{12,}\.[\w-]{8,}"),
     _kind("mailgun-key", "key-", r"key-[0-9a-f]{32}"),
-    _kind("mailgun-key", "-", r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?![0-9a-f-])"),
     _kind("mailchimp-key", "-us", r"[0-9a-f]{32}-us[0-9]{1,2}"),
     _prefix("brevo-key", "xkeysib- xsmtpsib-"),
     _kind("resend-key", "re_", r"re_[A-Za-z0-9]{6,10}_[A-Za-z0-9]{16,}"),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headroomd.redact import holds_secret, redact
+from headroomd.redact.gates import Gates
 from headroomd.redact.kinds import KINDS
 
 ALNUM = string.ascii_letters + string.digits
@@ -469,3 +470,13 @@ def test_redacted_secrets_stay_redacted(contexts: list[str], shaped: str, named:
     )
     once = redact(text)
     assert redact(once) == once
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(alphabet="ab-", min_size=1, max_size=4), min_size=1, max_size=8),
+    st.text(alphabet="ab- ", max_size=40),
+)
+def test_gates_find_what_a_search_for_each_literal_finds(literals: list[str], text: str) -> None:
+    """One pass over the text finds every literal, also where they overlap."""
+    assert Gates(literals).found(text) == {literal for literal in literals if literal in text}
