@@ -51,6 +51,12 @@ def _prefix(name: str, prefixes: str, body: str = r"[\w-]{16,}") -> Kind:
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 KINDS: Final[tuple[Kind, ...]] = (
+    # Long runs of base64 first: what looks like another kind inside of them would cut them in two
+    _kind("private-key", "b3BlbnNzaC1rZXktdjE", r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\s]*", start=""),
+    _kind("private-key", "Private-MAC:", r"Private-MAC:\s*([0-9a-f]+)", 1),  # of a PuTTY key
+    _kind("private-key", "Private-Lines:", r"Private-Lines:\s*[0-9]+\s+([A-Za-z0-9+/=\s]+)", 1),
+    _kind("private-key", "PrivateKey", r"PrivateKey\s*=\s*([A-Za-z0-9+/=]{16,})", 1),  # of WireGuard
+    _kind("azure-key", "==", r"[A-Za-z0-9+/]{86}==", start=r"(?<![A-Za-z0-9+/])(?<!sha512-)"),  # not an SRI hash
     # Clouds
     _prefix("aws-key", "AKIA ASIA ABIA ACCA AIDA AROA", r"[A-Z0-9]{12,}"),
     _prefix("aws-key", "ABSK", r"[A-Za-z0-9+/=]{30,}"),
@@ -60,7 +66,6 @@ KINDS: Final[tuple[Kind, ...]] = (
     _prefix("google-token", "ya29.", r"[\w.-]{16,}"),
     _prefix("google-token", "1//0"),
     _kind("azure-secret", "~", r"[\w.~-]{3}[0-9]Q~[\w.~-]{20,}"),
-    _kind("azure-key", "==", r"[A-Za-z0-9+/]{86}==", start=r"(?<![A-Za-z0-9+/])(?<!sha512-)"),  # not an SRI hash
     _kind("azure-sas", "sig=", r"sig=([A-Za-z0-9%/+=_-]{16,})", 1),
     _prefix("alibaba-key", "LTAI", r"[A-Za-z0-9]{12,}"),
     _prefix("tencent-key", "AKID", r"[A-Za-z0-9]{13,}"),
@@ -139,7 +144,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     _prefix("sentry-token", "sntrys_ sntryu_ sntrya_", r"[\w+/=]{16,}"),
     _kind("sentry-dsn", "ingest", r"https?://([0-9a-f]{16,}(?::[0-9a-f]+)?)@[\w.-]*ingest", 1),
     _prefix("grafana-token", "glsa_ glc_", r"[\w+/=]{16,}"),
-    _prefix("pagerduty-key", "pdus+ u+", r"[\w+-]{16,}"),
+    _kind("pagerduty-key", "pdus+ u+", r"(?:pdus\+|u\+)[\w-]{18,}(?![\w+/])", start=r"(?<![A-Za-z0-9+/])"),
     _prefix("dynatrace-token", "dt0c01. dt0s01. dt0s16.", r"[\w.]{16,}"),
     _kind("launchdarkly-key", "sdk- api- mob-", rf"(?:sdk|api|mob)-{_UUID}"),
     _prefix("postman-key", "PMAK-"),
@@ -180,8 +185,4 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     _kind("password-hash", "pbkdf2 scrypt", r"(?:pbkdf2|scrypt)[\w:-]*\$[\w=$+/.:-]{16,}"),
     _kind("password-hash", "{SSHA {SHA} {CRYPT} {SMD5}", r"\{(?:SSHA\d*|SHA|CRYPT|SMD5)\}[\w=$+/.]{10,}", start=""),
-    _kind("private-key", "b3BlbnNzaC1rZXktdjE", r"b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=\s]*", start=""),
-    _kind("private-key", "Private-MAC:", r"Private-MAC:\s*([0-9a-f]+)", 1),  # of a PuTTY key
-    _kind("private-key", "Private-Lines:", r"Private-Lines:\s*[0-9]+\s+([A-Za-z0-9+/=\s]+)", 1),
-    _kind("private-key", "PrivateKey", r"PrivateKey\s*=\s*([A-Za-z0-9+/=]{16,})", 1),  # of WireGuard
 )
