@@ -34,11 +34,14 @@ from headroomd.errors import ConfigError, ControlError, HeadroomError, LedgerErr
 from headroomd.ledger import Ledger
 from headroomd.paths import Places
 
-__all__ = ["Daemon"]
+__all__ = ["LONGEST_IDLE", "Daemon"]
+
+LONGEST_IDLE: Final = 5.0
+"""Seconds that the loop rests at most: how late folders that appeared are seen, and how old a heartbeat gets."""
+
 
 _SLICE: Final = 0.5  # seconds of work between looks at everything else
 _DEBOUNCE: Final = 0.5  # seconds that hints are gathered for
-_LOOK: Final = 5.0  # seconds between looks for folders that appeared; also how old a heartbeat gets
 _POLL: Final = 10.0  # seconds between sweeps where folders cannot be watched
 _POLL_SHARE: Final = 200.0  # a poll that took t is followed by this many t without one
 _REST: Final = 15.0  # seconds that work rests after the ledger could not be written
@@ -165,22 +168,22 @@ class Daemon:
         if self._is_stopping or self._requests or self._rung:
             return 0.0
         now, steady = time.time(), time.monotonic()
-        waits = [self._looked_at + _LOOK - steady]
+        waits = [self._looked_at + LONGEST_IDLE - steady]
         if self._hints_since:
             waits.append(self._hints_since + _DEBOUNCE - steady)
         due = [self.sessions.next_look()]
         if self._may_work:
             due += [self.ledger.queue.next_due(), self.ledger.queue.next_stale()]
-        soonest = min((when - now for when in due if when is not None), default=_LOOK)
+        soonest = min((when - now for when in due if when is not None), default=LONGEST_IDLE)
         waits.append(max(soonest, self._rest_until - steady) if self._rest_until > steady else soonest)
-        return min(max(min(waits), 0.0), _LOOK)
+        return min(max(min(waits), 0.0), LONGEST_IDLE)
 
     # -- what changed on the disk --------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Events, folders that appeared, open sessions, and, where there are no events, everything."""
         steady = time.monotonic()
-        if steady - self._looked_at >= _LOOK:
+        if steady - self._looked_at >= LONGEST_IDLE:
             self._looked_at = steady
             if self.watcher.check() or self._is_poll_due(steady):
                 self._sweep()

@@ -19,7 +19,7 @@ from headroomd.agents.registry import load_plugins
 from headroomd.config import load_config
 from headroomd.daemon.analyst import Analyse
 from headroomd.daemon.lock import InstanceLock
-from headroomd.daemon.loop import Daemon
+from headroomd.daemon.loop import LONGEST_IDLE, Daemon
 from headroomd.daemon.notify import Notifier
 from headroomd.daemon.priority import step_back
 from headroomd.daemon.server import ControlServer
@@ -113,7 +113,7 @@ def _keep_alive(daemon: Daemon, server: ControlServer, notifier: Notifier) -> No
     if notifier.watchdog:
 
         def tell() -> None:
-            if time.monotonic() - daemon.heartbeat < notifier.watchdog:
+            if time.monotonic() - daemon.heartbeat < max(notifier.watchdog, 2 * LONGEST_IDLE):
                 notifier.alive()
 
         daemon.schedule.every(notifier.watchdog / 2, tell, "watchdog")
