@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
 from headroomd.agents.base import AgentPlugin, Environment, Shadow, Targets
 from headroomd.errors import PluginError
 from headroomd.intake import plugin_error
-from headroomd.ledger import Learning
+from headroomd.ledger import KnownBlock, Learning, LifecycleRules
+from headroomd.ledger.decisions import similarity
+from headroomd.ledger.policy import CLEARLY, covers
 from headroomd.model import Section
 from headroomd.truth import Truth
-from headroomd.writing.block import DEFAULT_LIMIT, Bullet
+from headroomd.writing.block import DEFAULT_LIMIT, Bullet, render
 from headroomd.writing.wording import sentence
 
-__all__ = ["Draft", "PlanOptions", "make_drafts", "shadows_of", "targets_of"]
+__all__ = ["Draft", "PlanOptions", "arrange", "make_drafts", "shadows_of", "targets_of", "worth_telling"]
+
+_LINES: Final = re.compile(r"\(~(\d+) lines\)")
+_STILL_ABOUT: Final = 0.25  # by so much a file may grow or shrink before its bullet says so
+_SAME_WORDS: Final = 0.8  # of two sentences together: they say the same
 
 
 class PlanOptions(Struct, frozen=True):
@@ -28,6 +36,8 @@ class PlanOptions(Struct, frozen=True):
     context_names: Mapping[str, str] = {}  # another name for an agent's context file: {"claude": "CLAUDE.local.md"}
     block_limit: int = DEFAULT_LIMIT  # characters
     share_across_agents: bool = True  # whether what one agent learnt is written for the others
+    review: bool = False  # whether only what the user accepted is written
+    rules: LifecycleRules = LifecycleRules()
 
 
 class Draft(Struct, frozen=True):
@@ -36,7 +46,7 @@ class Draft(Struct, frozen=True):
     project: Path
     path: Path
     agents: tuple[str, ...]  # those that load the file
-    bullets: tuple[Bullet, ...]  # best first
+    bullets: tuple[Bullet, ...]  # those that have room, in their order
     limit: int
     pointer: str = ""  # sends the agents to a memory file that they do not load by themselves
 
@@ -46,6 +56,27 @@ class Draft(Struct, frozen=True):
         return () if self.path.is_relative_to(self.project) else (self.path.parent,)
 
 
+def worth_telling(learnings: Iterable[Learning], review: bool = False) -> list[Learning]:
+    """Those of `learnings`, the active ones, that have a bullet of their own: what a more general one says is left
+    out, as is what is said already in other words. With `review` only those that the user accepted, or wrote."""
+    allowed = [one for one in learnings if not review or one.accepted or one.pinned]
+    told: list[Learning] = []
+    for one in allowed:
+        if one.pinned or not any(_says_it(other, one, earlier=other in told) for other in allowed):
+            told.append(one)
+    return told
+
+
+def _says_it(other: Learning, one: Learning, *, earlier: bool) -> bool:
+    """Whether who is told `other` need not be told `one`."""
+    if other.lesson.section is not one.lesson.section or (other.agent_specific and not one.agent_specific):
+        return False
+    if covers(other.lesson, one.lesson):
+        return True
+    is_prose = not (one.lesson.remedy or other.lesson.remedy) and one.lesson.section is Section.PREFERENCES
+    return earlier and is_prose and similarity(one.lesson.subject, other.lesson.subject) >= _SAME_WORDS
+
+
 def make_drafts(
     project: Path,
     learnings: Sequence[Learning],
@@ -53,13 +84,18 @@ def make_drafts(
     env: Environment,
     options: PlanOptions,
     truth: Truth,
+    known: Iterable[KnownBlock] = (),
 ) -> tuple[list[Draft], list[PluginError]]:
     """A draft for each file of each agent, one a file: agents may share a file, by name or through a symlink.
 
-    `learnings` are the active ones, best first. A plugin that cannot name its files is returned as a problem.
+    `learnings` are those worth telling, best first; `known` are the blocks that stand there already. A plugin that
+    cannot name its files is returned as a problem.
     """
     problems: list[PluginError] = []
-    bullets = {learning.id: _bullet(learning, truth) for learning in learnings}
+    blocks = {block.path: [id_ for id_, _ in block.bullets] for block in known}
+    texts = {id_: text for block in known for id_, text in block.bullets}
+    bullets = {learning.id: _bullet(learning, truth, texts.get(learning.id, "")) for learning in learnings}
+    worth = {learning.id: learning.score for learning in learnings}
     sheets: dict[str, _Sheet] = {}
     for plugin in plugins:
         mine = [learning for learning in learnings if _concerns(learning, plugin.name, options.share_across_agents)]
@@ -75,18 +111,35 @@ def make_drafts(
         if memory and targets.memory != targets.context:
             sheet.pointer = sheet.pointer or targets.pointer
         _sheet(sheets, targets.memory).add(plugin.name, memory)
-    drafts = [
-        Draft(
-            project=project,
-            path=sheet.path,
-            agents=tuple(sheet.agents),
-            bullets=tuple(bullet for id_, bullet in bullets.items() if id_ in sheet.ids and bullet is not None),
-            limit=options.block_limit,
-            pointer=sheet.pointer,
+    drafts = []
+    for sheet in sheets.values():
+        ranked = [bullet for id_, bullet in bullets.items() if id_ in sheet.ids and bullet is not None]
+        drafts.append(
+            Draft(
+                project=project,
+                path=sheet.path,
+                agents=tuple(sheet.agents),
+                bullets=arrange(ranked, worth, blocks.get(str(sheet.path), ()), options.block_limit, sheet.pointer),
+                limit=options.block_limit,
+                pointer=sheet.pointer,
+            )
         )
-        for sheet in sheets.values()
-    ]
     return drafts, problems
+
+
+def arrange(
+    ranked: Sequence[Bullet], worth: Mapping[str, float], told: Sequence[str], limit: int, pointer: str = ""
+) -> tuple[Bullet, ...]:
+    """Those of `ranked`, best first, that have room in a block of `limit` characters, in the order to write them.
+
+    What is `told` already (ids, in their order) stays in its place, and gives way only to what is clearly better: a
+    file changes because something was learnt, never because two rules are about equally good.
+    """
+    places = {id_: place for place, id_ in enumerate(told)}
+    candidates = sorted(ranked, key=lambda bullet: -worth[bullet.id] * (CLEARLY if bullet.id in places else 1.0))
+    shown = frozenset(render(candidates, limit, pointer).shown)
+    chosen = [bullet for bullet in ranked if bullet.id in shown]
+    return tuple(sorted(chosen, key=lambda bullet: places.get(bullet.id, len(places))))
 
 
 def shadows_of(plugin: AgentPlugin, project: Path, env: Environment) -> list[Shadow]:
@@ -130,7 +183,19 @@ def targets_of(plugin: AgentPlugin, project: Path, env: Environment, options: Pl
     return targets
 
 
-def _bullet(learning: Learning, truth: Truth) -> Bullet | None:
-    lines = truth.line_count(learning.lesson.subject) if learning.lesson.section is Section.LARGE_FILES else None
+def _bullet(learning: Learning, truth: Truth, told: str) -> Bullet | None:
+    """`told` is what the bullet says now, if there is one."""
+    lines = None
+    if learning.lesson.section is Section.LARGE_FILES:
+        lines = _about(truth.line_count(learning.lesson.subject), told)
     text = learning.wording or sentence(learning.lesson, learning.note, lines)
     return Bullet(learning.id, learning.lesson.section, text) if text else None
+
+
+def _about(lines: int | None, told: str) -> int | None:
+    """How many lines to say that a file has: as told already while that is about right."""
+    found = _LINES.search(told)
+    if lines is None or found is None:
+        return lines
+    said = int(found[1])
+    return said if abs(lines - said) <= _STILL_ABOUT * said else lines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from headroomd.blocks import PlanOptions
 from headroomd.config import Config, Project
+from headroomd.ledger import LifecycleRules
 
 __all__ = ["plan_options", "project_settings"]
 
@@ -37,4 +38,6 @@ def plan_options(
         context_names={"claude": config.claude_context_file},
         block_limit=config.block_limit,
         share_across_agents=config.share_across_agents,
+        review=settings is not None and settings.mode == "review",
+        rules=LifecycleRules(config.lifecycle.half_life, config.lifecycle.ineffective_after),
     )

@@ -1,7 +1,8 @@
 """The spine: session files become facts, facts become learnings, learnings become blocks in the files agents load.
 
     scan   session files ─► facts         read what is new, correlate it, store it      intake, correlation, ledger
-    plan   facts ─► learnings ─► drafts   judge the evidence, check it on the disk      ledger, truth, blocks
+    plan   facts ─► learnings ─► drafts   heed the user's edits, judge the evidence,
+                                          check it on the disk                          heeding, ledger, truth, blocks
     apply  drafts ─► files                journal each write, then swap the file        writing
     undo   files ◄─ journal               put back what was there before
 
@@ -20,15 +21,16 @@ from msgspec import Struct
 
 from headroomd.agents.base import Environment, Shadow
 from headroomd.agents.registry import Plugins
-from headroomd.blocks import Draft, PlanOptions, make_drafts, shadows_of
+from headroomd.blocks import Draft, PlanOptions, make_drafts, shadows_of, worth_telling
 from headroomd.errors import HeadroomError, TargetError
+from headroomd.heeding import branch_of, heed
 from headroomd.intake import own_folders
-from headroomd.ledger import Entry, EntryState, Learning, Ledger, Status
+from headroomd.ledger import Entry, EntryState, KnownBlock, Learning, Ledger, Status
 from headroomd.projects import ProjectFinder
 from headroomd.scanning import Scanner, ScanReport
 from headroomd.truth import Truth
 from headroomd.writing import files
-from headroomd.writing.block import find_block, put_block
+from headroomd.writing.block import find_block, put_block, read_bullets
 from headroomd.writing.plan import Write, plan_write
 
 __all__ = ["Applied", "PlanOptions", "ProjectPlan", "ScanReport", "Undone", "apply", "plan", "scan", "undo"]
@@ -46,6 +48,7 @@ class ProjectPlan(Struct, frozen=True):
     writes: list[Write]  # what the drafts would change now
     problems: list[HeadroomError]
     shadows: list[Shadow]  # why an agent may not see what is written
+    refused: list[Path] = []  # files that the user took the block out of: nothing is written there
 
 
 class Applied(Struct, frozen=True):
@@ -149,12 +152,17 @@ def _plan_project(
 ) -> ProjectPlan:
     chosen = [plugins.plugins[name] for name in agents if name in plugins.plugins]
     truth = Truth(project)
-    learnings = ledger.learnings.refresh(str(project), truth.check)
-    active = [learning for learning in learnings if learning.status is Status.ACTIVE]
-    planned = ProjectPlan(project, learnings, [], [], [], [])
-    drafts, problems = make_drafts(project, active, chosen, env, options, truth)
+    heed(ledger, project)
+    learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
+    active = worth_telling((one for one in learnings if one.status is Status.ACTIVE), options.review)
+    refused = [Path(path) for path in ledger.blocks.refused(str(project))]
+    planned = ProjectPlan(project, learnings, [], [], [], [], refused)
+    known = ledger.blocks.of_project(str(project))
+    drafts, problems = make_drafts(project, active, chosen, env, options, truth, known)
     planned.problems.extend(problems)
     for draft in drafts:
+        if draft.path in refused:
+            continue
         try:
             write = _write_of(ledger, draft)[1]
         except TargetError as error:
@@ -205,6 +213,8 @@ def _apply_draft(ledger: Ledger, draft: Draft, run: int, reason: str) -> Applied
 
 def _swap(ledger: Ledger, snapshot: files.Snapshot, write: Write, draft: Draft, run: int) -> None:
     """The journal first: a write that a crash kept from being made does no harm there, one that is missing does."""
+    texts = {bullet.id: bullet.text for bullet in draft.bullets}
+    bullets = tuple((id_, texts[id_]) for id_ in write.shown)
     entry = ledger.journal.record(
         run,
         write.path,
@@ -214,12 +224,15 @@ def _swap(ledger: Ledger, snapshot: files.Snapshot, write: Write, draft: Draft, 
         agents=draft.agents,
         block_hash=_hash(_block(write.after)),
         reason=write.reason,
+        bullets=bullets,
     )
     try:
         files.swap(snapshot, write.result, make_parents=bool(draft.roots))
     except TargetError:
         ledger.journal.drop(entry)
         raise
+    branch = branch_of(draft.project, write.path)
+    ledger.blocks.settle(KnownBlock(str(write.path), str(draft.project), branch, bullets, entry), draft.agents)
 
 
 def _undo_entry(ledger: Ledger, entry: Entry) -> Undone | None:
@@ -230,26 +243,34 @@ def _undo_entry(ledger: Ledger, entry: Entry) -> Undone | None:
         current = snapshot.data if snapshot.existed else None
         data, outcome = _before(entry, current)
         if data != current:
-            run = ledger.journal.next_run()
-            kept = ledger.journal.record(
-                run,
-                path,
-                current,
-                data,
-                project=entry.project,
-                agents=entry.agents,
-                state=EntryState.UNDONE,
-                reason=f"undo of write {entry.id}",
-            )
-            try:
-                files.swap(snapshot, data)
-            except TargetError:
-                ledger.journal.drop(kept)
-                raise
+            _put_back(ledger, entry, snapshot, data)
     except TargetError as error:
         return Undone(path, "", error)
     ledger.journal.mark_undone(entry.id)
     return Undone(path, outcome) if outcome else None
+
+
+def _put_back(ledger: Ledger, entry: Entry, snapshot: files.Snapshot, data: bytes | None) -> None:
+    known = ledger.blocks.texts(entry.project)
+    bullets = tuple((known[text], text) for text in read_bullets(data or b"") if text in known)
+    kept = ledger.journal.record(
+        ledger.journal.next_run(),
+        snapshot.path,
+        snapshot.data if snapshot.existed else None,
+        data,
+        project=entry.project,
+        agents=entry.agents,
+        state=EntryState.UNDONE,
+        reason=f"undo of write {entry.id}",
+        bullets=bullets,
+    )
+    try:
+        files.swap(snapshot, data)
+    except TargetError:
+        ledger.journal.drop(kept)
+        raise
+    branch = branch_of(Path(entry.project), snapshot.path)
+    ledger.blocks.settle(KnownBlock(entry.path, entry.project, branch, bullets, kept), entry.agents)
 
 
 def _before(entry: Entry, current: bytes | None) -> tuple[bytes | None, str]:

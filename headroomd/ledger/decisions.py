@@ -85,6 +85,10 @@ class Decisions:
             for learning, section, subject, remedy, decided, text, at in rows
         ]
 
+    def is_forgotten(self, learning: str) -> bool:
+        row = self._db.execute("SELECT decision FROM decisions WHERE learning = ?", (learning,)).fetchone()
+        return row is not None and row[0] == Decided.FORGOTTEN
+
     def decide(self, learning: str, decided: Decided, text: str) -> None:
         """Take down a decision about a known learning, in the place of an earlier one."""
         with transaction(self._db):
@@ -115,11 +119,15 @@ class Decisions:
         with transaction(self._db):
             self._take_back(learning)
             self._db.execute(
-                "UPDATE learnings SET pinned = origin = 'user', retired_at = 0, given_up = 0, reworded_at = 0,"
-                " wording = iif(origin = 'user', subject, '') WHERE id = ?",
+                """UPDATE learnings SET reason = '', retired_at = 0, given_up = 0, reworded_at = 0, pinned = 0,
+                       wording = '' WHERE id = ?""",
                 (learning,),
             )
-            self._db.execute("UPDATE learnings SET status = 'active', reason = '' WHERE id = ? AND pinned", (learning,))
+            self._db.execute(  # what the user wrote has no evidence to speak for it
+                "UPDATE learnings SET pinned = 1, wording = subject, status = 'active'"
+                " WHERE id = ? AND origin = 'user'",
+                (learning,),
+            )
 
     def adopt(self, project: str, learning: str, lesson: Lesson, agents: str) -> None:
         """Keep a rule that the user wrote; `agents` is a JSON list. A rule that is known stays as it is."""

@@ -158,7 +158,7 @@ class Effects:
         shown = {session for session, _ in evidence}
         tried, failed = set(shown), set(shown)
         for session, key, failures in self._db.execute(
-            """SELECT attempts.session, key, attempts.failed FROM json_each(?2)
+            """SELECT attempts.session, attempts.key, attempts.failed FROM json_each(?2)
                CROSS JOIN sessions ON sessions.project = (SELECT id FROM projects WHERE path = ?1)
                JOIN attempts ON attempts.session = sessions.id AND attempts.key = json_each.value""",
             (project, f"[{','.join(map(str, keys))}]"),

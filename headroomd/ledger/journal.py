@@ -111,6 +111,10 @@ class Journal:
             return self._entries("ORDER BY id DESC")
         return self._entries("WHERE path = ?1 OR project = ?1 ORDER BY id DESC", str(path))
 
+    def latest(self, path: Path) -> Entry | None:
+        """The latest entry of a file, whatever became of it."""
+        return next(iter(self._entries("WHERE path = ? ORDER BY id DESC LIMIT 1", str(path))), None)
+
     def has_written(self, path: Path) -> bool:
         """Whether a block of ours ever stood in `path`."""
         return self._db.execute("SELECT 1 FROM writes WHERE path = ? LIMIT 1", (str(path),)).fetchone() is not None

@@ -36,6 +36,7 @@ __all__ = [
     "find_block",
     "put_block",
     "read_bullets",
+    "read_sections",
     "render",
 ]
 
@@ -141,13 +142,25 @@ def read_bullets(data: bytes) -> list[str]:
 
     Raises TargetError where find_block does.
     """
+    return [text for _, text in read_sections(data)]
+
+
+def read_sections(data: bytes) -> list[tuple[str, str]]:
+    """The same, each after the heading that it stands under ("" where there is none).
+
+    Raises TargetError where find_block does.
+    """
     span = find_block(data)
-    bullets: list[str] = []
+    bullets: list[tuple[str, str]] = []
+    heading, is_open = "", False
     for line in data[span.start : span.end].decode("utf-8", "replace").splitlines() if span else ():
-        if bullet := _BULLET.match(line):
-            bullets.append(bullet[1].rstrip())
-        elif bullets and line.startswith((" ", "\t")) and line.strip():  # an editor wrapped the bullet
-            bullets[-1] += f" {line.strip()}"
+        if line.startswith("### "):
+            heading, is_open = line[4:].strip(), False
+        elif bullet := _BULLET.match(line):
+            bullets.append((heading, bullet[1].rstrip()))
+            is_open = True
+        elif is_open and line.startswith((" ", "\t")) and line.strip():  # an editor wrapped the bullet
+            bullets[-1] = (heading, f"{bullets[-1][1]} {line.strip()}")
     return bullets
 
 
