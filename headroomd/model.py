@@ -203,6 +203,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
     wasted: int = 0  # characters that the failed calls cost
     opportunity: str = ""  # attempt key under which failures of this lesson are counted
     agent_specific: bool = False  # holds only for this agent's own tools
+    tainted: bool = False  # seen after text from the web or an MCP server came in: it may be behind this
 
 
 class Attempt(Struct, frozen=True, omit_defaults=True):

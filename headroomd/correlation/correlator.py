@@ -20,9 +20,9 @@ from headroomd.correlation.operations import Meaning, outcome_of, understand
 from headroomd.correlation.path_lessons import PathLessons, SeenPaths
 from headroomd.correlation.permissions import refused
 from headroomd.correlation.search_lessons import SearchLessons
-from headroomd.correlation.steps import Step, one_line
-from headroomd.model import Event, Evidence, FailureKind, Outcome, ToolCall, UserMessage
-from headroomd.redact import holds_secret
+from headroomd.correlation.steps import Step, is_secret, one_line
+from headroomd.correlation.words import Trouble, corrections, is_outside_text, reasons, trouble
+from headroomd.model import CallRef, Event, Evidence, FailureKind, Outcome, ToolCall, UserMessage
 
 __all__ = ["Correlator", "Findings"]
 
@@ -57,9 +57,11 @@ class _Stream(Struct):
     files: LargeFiles = field(default_factory=LargeFiles)
     commands: CommandLessons = field(default_factory=CommandLessons)
     refusals: list[Evidence] = field(default_factory=list)  # whose reason may be in the user's next words
+    trouble: Trouble | None = None  # what the user's next words may be about
 
     def seal(self) -> None:
         """Leaves what must be carried on, and nothing secret."""
+        self.trouble = self.trouble.sealed() if self.trouble else None
         self.paths.seal(self.at)
         self.searches.seal(self.at)
         self.files.seal(self.at)
@@ -69,6 +71,7 @@ class _Stream(Struct):
 class _State(Struct):
     streams: dict[str, _Stream] = field(default_factory=dict)
     seen: SeenPaths = field(default_factory=SeenPaths)
+    tainted: bool = False  # text from the web or an MCP server has come in, and may be behind whatever follows
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -109,6 +112,8 @@ class Correlator:
         return _encode(self._state)
 
     def _call(self, call: ToolCall, copied: bool) -> None:
+        if not self._state.tainted:
+            self._state.tainted = is_outside_text(call)
         meaning = understand(call, self._root, self._home)
         outcome = outcome_of(call, meaning)
         stream = self._stream(call.stream)
@@ -134,6 +139,8 @@ class Correlator:
             self._failed(stream, step.call, step.meaning, copied)
         elif step.outcome is Outcome.REJECTED:
             self._refused(stream, step)
+        elif step.outcome is Outcome.CANCELLED:
+            stream.trouble = trouble(step.call, "an interruption")
         elif step.outcome in (Outcome.OK, Outcome.EMPTY, Outcome.TRUNCATED):
             if not copied:
                 self._attempted(step.meaning.failed_keys, worked=step.outcome is Outcome.OK)
@@ -153,6 +160,7 @@ class Correlator:
         if not copied:
             self._attempted(meaning.failed_keys, worked=cause.kind in _NO_FAULT)
         step = Step(call, meaning, Outcome.FAILED, stream.at, cause)
+        stream.trouble = trouble(call, "a failure", stream.at)
         stream.paths.failed(step, self._state.seen)
         if cause.kind is FailureKind.TOO_LARGE:
             stream.files.cut(step)
@@ -189,21 +197,30 @@ class Correlator:
         refusals = list(refused(step))
         self._found(refusals)
         stream.refusals = [refusal for refusal in refusals if not refusal.note]
+        if step.call.reason:
+            self._found(reasons(step.call), is_users=True)
+        else:
+            stream.trouble = trouble(step.call, "a refusal")
 
     def _words(self, message: UserMessage) -> None:
-        stream = self._state.streams.get(message.stream)
-        if stream is None or not message.text.strip():
+        stream = self._stream(message.stream)
+        if message.interrupts and stream.trouble is None:
+            stream.trouble = Trouble(CallRef(message.key, message.at, ""), "after an interruption")
+        if not message.text.strip():
             return
         self._found(structs.replace(refusal, note=one_line(message.text)) for refusal in stream.refusals)
+        self._found(corrections(message, stream.trouble, stream.at), is_users=True)
         stream.refusals = []
+        stream.trouble = None
 
-    def _found(self, found: Iterable[Evidence | str]) -> None:
-        """Takes in evidence, and ids of evidence that has been refuted."""
+    def _found(self, found: Iterable[Evidence | str], *, is_users: bool = False) -> None:
+        """Takes in evidence, and ids of evidence that has been refuted. The user's own words are never tainted."""
         for evidence in found:
             if isinstance(evidence, str):
                 self._withdraw(evidence)
-            elif not holds_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}"):
-                self._evidence[evidence.id] = evidence
+            elif not is_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}"):
+                tainted = self._state.tainted and not is_users
+                self._evidence[evidence.id] = structs.replace(evidence, tainted=True) if tainted else evidence
 
     def _withdraw(self, id_: str) -> None:
         if self._evidence.pop(id_, None) is None:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from headroomd.ledger.analyses import Analyses, AnalysisProblem, Question, Refusal, Spent, day_of
 from headroomd.ledger.blocks import Blocks, KnownBlock
 from headroomd.ledger.db import Batch, Connection, open_database, transaction
 from headroomd.ledger.decisions import Decided, Decision, Decisions
@@ -26,9 +27,12 @@ from headroomd.ledger.learnings import Learning, Learnings, Reword, Status, lear
 from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
 from headroomd.ledger.policy import LifecycleRules
 from headroomd.ledger.queue import JobState, Queue, SessionJob
+from headroomd.ledger.rules import Rule
 
 __all__ = [
     "AgentTotals",
+    "Analyses",
+    "AnalysisProblem",
     "Batch",
     "Blocks",
     "Decided",
@@ -49,14 +53,19 @@ __all__ = [
     "Portion",
     "ProjectFacts",
     "ProjectTotals",
+    "Question",
     "Queue",
     "Rate",
+    "Refusal",
     "Reword",
+    "Rule",
     "SessionJob",
+    "Spent",
     "Status",
     "Totals",
     "Verdict",
     "WriteTotals",
+    "day_of",
     "learning_id",
 ]
 
@@ -72,6 +81,7 @@ class Ledger:
         self.blocks = Blocks(connection, clock)
         self.journal = Journal(connection, clock)
         self.queue = Queue(connection, clock)
+        self.analyses = Analyses(connection)
         self.overview = Overview(connection)
 
     @classmethod

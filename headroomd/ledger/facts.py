@@ -233,7 +233,7 @@ class Facts:
             )
         )
         self._db.executemany(
-            "INSERT OR REPLACE INTO evidence VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO evidence VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 _evidence_row(evidence, project, counted.get(call, session), call)
                 for call, evidence in found
@@ -275,6 +275,7 @@ def _evidence_row(evidence: Evidence, project: int, session: int, failed_call: i
         *(_redact(evidence.note), evidence.needs_sessions, evidence.wasted),
         stable_hash(evidence.opportunity) if evidence.opportunity else None,
         evidence.agent_specific,
+        evidence.tainted,
     )
 
 

@@ -18,6 +18,7 @@ from headroomd.errors import LedgerError
 from headroomd.ledger.db import Connection, transaction
 from headroomd.ledger.decisions import FORGOTTEN, Decided, Decision, Decisions, is_paraphrase
 from headroomd.ledger.effects import Effect, Effects, Verdict
+from headroomd.ledger.evidence import select_evidence
 from headroomd.ledger.policy import (
     Check,
     Judgement,
@@ -29,11 +30,11 @@ from headroomd.ledger.policy import (
     is_folder_move,
     judge,
 )
-from headroomd.model import CallRef, Evidence, Lesson, Section
+from headroomd.ledger.rules import ORIGIN, Rules
+from headroomd.model import Evidence, Lesson, Section
 
 __all__ = ["Learning", "Learnings", "Reword", "Status", "learning_id"]
 
-_decode_call = msgspec.json.Decoder(CallRef).decode
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
 _COLUMNS: Final = (
     "learnings.id, path, section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen,"
@@ -109,6 +110,7 @@ class Learnings:
         self._clock = clock
         self._effects = Effects(connection)
         self._decisions = Decisions(connection, clock)
+        self._rules = Rules(connection)
 
     def refresh(
         self, project: str, check: Check, rules: LifecycleRules | None = None, reword: Reword | None = None
@@ -123,12 +125,22 @@ class Learnings:
         effects = self._effects.of_project(project)
         verdicts = {id_: effect.verdict(rules.ineffective_after) for id_, effect in effects.items()}
         standing = self._standing(project, before, verdicts, rules)
-        judged = judge(self._supports(project), self._tries(project), check, standing)
+        supports, reasons = self._rules.supports(project, check)
+        judged = judge(
+            [*self._supports(project), *supports],
+            self._tries(project),
+            lambda lesson: reasons[lesson] if lesson in reasons else check(lesson),
+            standing,
+        )
         after = [self._grown(before.get(learning_id(project, one.lesson)), one, project) for one in judged]
+        after = [_worded(one) if one.lesson in reasons else one for one in after]
         judged_ids = {learning.id for learning in after}
         after += [_unsupported(learning) for learning in before.values() if learning.id not in judged_ids]
         weak = before.keys() - judged_ids | {learning_id(project, one.lesson) for one in judged if one.is_weak}
         after = [self._proven(one, verdicts.get(one.id), effects.get(one.id), reword) for one in after]
+        merges = self._merges(after)
+        after = [_merged(one, merges[one.id]) if one.id in merges else one for one in after]
+        weak |= merges.keys()  # nothing has disproved them: if the rule goes, they are back
         forgotten = [one for one in self._decisions.of_project(project) if one.decided is Decided.FORGOTTEN]
         after = [self._dated(before.get(one.id), _remembered(one, forgotten), one.id in weak) for one in after]
         changed = [learning for learning in after if before.get(learning.id) != learning]
@@ -165,20 +177,12 @@ class Learnings:
         return _learning(rows[0])
 
     def evidence(self, learning: Learning) -> list[Evidence]:
-        """What a learning rests on, newest first. Attempt keys are stored as hashes and do not come back."""
-        rows = self._db.execute(
-            """SELECT subject, remedy, evidence.id, sessions.agent, sessions.session, at, evidence.failed, fixed, note,
-                      needs_sessions, wasted, agent_specific
-                FROM evidence JOIN projects ON projects.id = evidence.project
-                JOIN sessions ON sessions.id = evidence.session
-                WHERE path = ? AND section = ? ORDER BY at DESC, evidence.id""",
-            (learning.project, learning.lesson.section),
-        )
-        return [
-            _evidence(lesson, rest)
-            for subject, remedy, *rest in rows
-            if _speaks_for(lesson := Lesson(learning.lesson.section, subject, remedy), learning.lesson)
-        ]
+        """What a learning rests on, newest first."""
+        if learning.origin == ORIGIN:
+            return self._rules.evidence(learning.id)
+        of_section = (learning.project, learning.lesson.section)
+        found = select_evidence(self._db, "path = ? AND section = ?", of_section)
+        return [one for one in found if _speaks_for(one.lesson, learning.lesson)]
 
     def counts(self) -> dict[str, dict[Status, int]]:
         """How many learnings of each status every project has."""
@@ -190,12 +194,14 @@ class Learnings:
         return dict(counts)
 
     def _supports(self, project: str) -> list[Support]:
+        """What speaks for lessons as correlation found them; what the user said becomes a rule by an analyst only."""
         rows = self._db.execute(
             """SELECT section, subject, remedy, evidence.session, failed_call, sessions.agent, at, needs_sessions,
                       wasted, note, opportunity, agent_specific
                 FROM evidence JOIN projects ON projects.id = evidence.project
-                JOIN sessions ON sessions.id = evidence.session WHERE path = ? ORDER BY at, evidence.id""",
-            (project,),
+                JOIN sessions ON sessions.id = evidence.session
+                WHERE path = ? AND section != ? ORDER BY at, evidence.id""",
+            (project, Section.PREFERENCES),
         )
         return [
             Support(Lesson(Section(section), subject, remedy), *counts) for section, subject, remedy, *counts in rows
@@ -285,6 +291,12 @@ class Learnings:
             changes=after.changes + (was is not after.status),
         )
 
+    def _merges(self, learnings: list[Learning]) -> dict[str, str]:
+        """Those whose place an active rule has taken, and by which."""
+        active = {one.id for one in learnings if one.status is Status.ACTIVE}
+        merges = self._rules.merges(one.id for one in learnings if not one.pinned)
+        return {id_: rule for id_, rule in merges.items() if rule in active}
+
     def _write(self, project: str, learnings: list[Learning]) -> None:
         number = self._db.execute("SELECT id FROM projects WHERE path = ?", (project,)).fetchone()[0]
         self._db.executemany(
@@ -364,21 +376,13 @@ def _speaks_for(lesson: Lesson, learnt: Lesson) -> bool:
     return lesson == learnt or (is_folder_move(learnt) and covers(learnt, lesson))
 
 
-def _evidence(lesson: Lesson, row: list[Any]) -> Evidence:
-    id_, agent, session, at, failed, fixed, note, needs, wasted, specific = row
-    return Evidence(
-        id=id_,
-        lesson=lesson,
-        agent=agent,
-        session=session,
-        at=at,
-        failed=_decode_call(failed),
-        fixed=_decode_call(fixed) if fixed else None,
-        note=note,
-        needs_sessions=needs,
-        wasted=wasted,
-        agent_specific=bool(specific),
-    )
+def _worded(learning: Learning) -> Learning:
+    """A learning that is said in the analyst's words, unless the user has said it better."""
+    return replace(learning, origin=ORIGIN, wording=learning.wording or learning.lesson.subject)
+
+
+def _merged(learning: Learning, rule: str) -> Learning:
+    return replace(learning, status=Status.RETIRED, reason=f"merged into {rule}")
 
 
 def _learning(row: tuple[Any, ...]) -> Learning:
