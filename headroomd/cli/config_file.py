@@ -7,6 +7,7 @@ or not at all. Whatever the library did is checked against what was meant before
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ _HEADER: Final = """\
 # headroomd's configuration; `headroomd config` shows what is in force, config.example.toml documents every key.
 # `headroomd enable` and `headroomd disable` change the [[project]] tables and leave everything else as it is.
 """
+_TABLE: Final = re.compile(
+    r"""^[ \t]*(?:(?P<project>\[\[[ \t]*["']?project["']?[ \t]*\]\])|\[[^\n=,]+\])[ \t]*(?:\#.*)?\r?$""", re.MULTILINE
+)
+"""The line that begins a table. Where a value has such a line in it, the check of the result refuses the change."""
 
 
 def set_project(config: Path, root: Path, settings: Settings) -> bool:
@@ -72,17 +77,36 @@ def _added(text: str, root: Path, settings: Settings, *, is_inline: bool) -> str
 
 
 def _changed(text: str, position: int, settings: Settings) -> str:
+    """With keys set in one table. Only that table's text passes through the library, so that none other can change."""
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
+    headers = [header for header in _TABLE.finditer(text) if header["project"]]
+    start, end = 0, len(text)
+    if position < len(headers):
+        start = headers[position].start()
+        following = _TABLE.search(text, headers[position].end())
+        end = start + len(_without_trailer(text[start : following.start() if following else None]))
+        position = 0
+    table = text[start:end]
     try:
-        document: Any = tomlkit.parse(text)
-        table = document["project"][position]
+        document: Any = tomlkit.parse(table)
         for key, value in settings.items():
-            table[key] = value
-        return tomlkit.dumps(document)
-    except TOMLKitError as error:
+            document["project"][position][key] = value
+        changed = tomlkit.dumps(document)
+    except (TOMLKitError, LookupError) as error:
         raise ConfigError(f"the config cannot be changed ({error})", "edit its [[project]] by hand") from error
+    if "\r\n" in table:
+        changed = re.sub(r"\r?\n", "\r\n", changed)
+    return text[:start] + changed + text[end:]
+
+
+def _without_trailer(table: str) -> str:
+    """A table without the blank lines and comments behind its last key: they belong to what follows."""
+    lines = table.splitlines(keepends=True)
+    while len(lines) > 1 and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        del lines[-1]
+    return "".join(lines)
 
 
 def _toml(value: str | bool | list[str]) -> str:

@@ -63,7 +63,7 @@ def holder(lock: Path) -> int | None:
     another program has by now is told apart where the system shows command lines (/proc).
     """
     try:
-        found = re.match(rb"pid (\d{1,10}),", lock.read_bytes()[:200])
+        found = re.match(rb"pid ([1-9]\d{0,9}),", lock.read_bytes()[:200])
         if found is None:
             return None
         pid = int(found[1])
