@@ -24,8 +24,8 @@ class ClaudeCli(CliBackend):
         r"|AWS_\w+|GOOGLE_APPLICATION_CREDENTIALS|CLOUD_ML_REGION|VERTEX_\w+"  # Bedrock and Vertex logins
     )
 
-    def _invocation(self, request: Request, options: frozenset[str], scratch: Path) -> Invocation:
-        del scratch
+    def _invocation(self, request: Request, options: frozenset[str], folder: Path, scratch: Path) -> Invocation:
+        del folder, scratch
         system = request.system + schema_wish(request.schema)
         wanted = {
             "--model": [self.model],
@@ -58,8 +58,7 @@ class ClaudeCli(CliBackend):
             },
         )
 
-    def _outcome(self, out: bytes, scratch: Path) -> Outcome:
-        del scratch
+    def _outcome(self, out: bytes) -> Outcome:
         said = events(out)
         if not said:  # a version without stream-json prints the answer alone
             text = out.decode("utf-8", "replace")

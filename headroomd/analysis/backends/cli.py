@@ -96,10 +96,10 @@ class CliBackend(Backend):
     def ask(self, request: Request) -> Answer:
         folder = _empty_folder(self._state / f"{_FOLDER}{self.program}")
         with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}scratch-", dir=self._state) as scratch:
-            invocation = self._invocation(request, self._options(folder), Path(scratch))
+            invocation = self._invocation(request, self._options(folder), folder, Path(scratch))
             variables = {**self._environment(folder, Path(scratch)), **invocation.variables}
             finished = self._run([self._path, *invocation.arguments], invocation.question, folder, variables)
-            outcome = self._outcome(finished.out, Path(scratch))
+            outcome = self._outcome(finished.out)
         self._check(finished, outcome)
         try:
             text = find_object(outcome.text, request.schema)
@@ -174,11 +174,16 @@ class CliBackend(Backend):
         return ("--help",)
 
     @abstractmethod
-    def _invocation(self, request: Request, options: frozenset[str], scratch: Path) -> Invocation:
-        """How to ask, by a CLI that knows `options`; files may be put into `scratch`, which is thrown away."""
+    def _invocation(self, request: Request, options: frozenset[str], folder: Path, scratch: Path) -> Invocation:
+        """How to ask a CLI that knows `options`.
+
+        Args:
+            folder: where it runs; empty. A CLI that reads its settings there may be given some.
+            scratch: for files that the call needs; thrown away afterwards.
+        """
 
     @abstractmethod
-    def _outcome(self, out: bytes, scratch: Path) -> Outcome:
+    def _outcome(self, out: bytes) -> Outcome:
         """What it printed, understood; must stand anything."""
 
 

@@ -35,6 +35,7 @@ _SETTINGS: Final = {
     "project_doc_max_bytes": 0,
     "model_reasoning_effort": "low",
     "check_for_update_on_startup": False,
+    "analytics.enabled": False,  # without a network, it waits for them for five seconds
 }
 """Keys that a version does not know are ignored by it."""
 
@@ -51,6 +52,10 @@ _PROVIDER: Final = (
 """What is taken over from the user's config: where to ask and as whom, and nothing that is itself a secret."""
 
 
+_RETRIES: Final = {"request_max_retries": 1, "stream_max_retries": 1}
+"""The defaults are 4 and 5, each of the one for each of the other; the built-in provider's cannot be changed."""
+
+
 class CodexCli(CliBackend):
     title = "Codex CLI"
     program = "codex"
@@ -60,7 +65,8 @@ class CodexCli(CliBackend):
     def _help(self) -> tuple[str, ...]:
         return ("exec", "--help")
 
-    def _invocation(self, request: Request, options: frozenset[str], scratch: Path) -> Invocation:
+    def _invocation(self, request: Request, options: frozenset[str], folder: Path, scratch: Path) -> Invocation:
+        del folder
         system = request.system + schema_wish(request.schema)
         instructions, schema = scratch / "instructions.md", scratch / "schema.json"
         instructions.write_bytes(system.encode("utf-8", "replace"))
@@ -85,8 +91,7 @@ class CodexCli(CliBackend):
             arguments += ["-c", f"{key}={_toml(value)}"]
         return Invocation(arguments=[*arguments, "-"], question=request.prompt)
 
-    def _outcome(self, out: bytes, scratch: Path) -> Outcome:
-        del scratch
+    def _outcome(self, out: bytes) -> Outcome:
         said = events(out)
         if not said:  # a version without --json prints the answer alone
             text = out.decode("utf-8", "replace")
@@ -127,7 +132,7 @@ class CodexCli(CliBackend):
     def _own_settings(self) -> dict[str, Any]:
         kept = {key: self._own_config[key] for key in _WHERE if isinstance(self._own_config.get(key), str)}
         if self._own_provider:
-            kept["model_providers"] = {kept["model_provider"]: self._own_provider}
+            kept["model_providers"] = {kept["model_provider"]: {**self._own_provider, **_RETRIES}}
         return kept
 
     def _also_needed(self) -> frozenset[str]:

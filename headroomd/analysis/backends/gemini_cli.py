@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,16 +26,12 @@ _SETTINGS: Final = {
     "telemetry": {"enabled": False},
     "privacy": {"usageStatisticsEnabled": False},
 }
-"""Laid over the user's settings: no tool, no hook, no MCP server. The user's login stays."""
+"""The settings of the folder that it runs in, which go before the user's: no tool, no hook. The user's login stays.
+
+System settings would go before both, but 0.61 reads them only where they belong to root.
+"""
 
 _POLICY: Final = '[[rule]]\ntoolName = "*"\ndecision = "deny"\npriority = 999\n'
-
-_ADMINISTRATOR: Final = Path(
-    "/Library/Application Support/GeminiCli/settings.json"
-    if sys.platform == "darwin"
-    else "/etc/gemini-cli/settings.json"
-)
-_OVERRIDE: Final = "GEMINI_CLI_SYSTEM_SETTINGS_PATH"
 
 
 class GeminiCli(CliBackend):
@@ -45,14 +40,16 @@ class GeminiCli(CliBackend):
     default_model = "flash"  # an alias; Gemini CLI's own default asks a second model which one to ask
     needs = re.compile(
         r"GEMINI_(API_KEY|CLI_HOME|API_KEY_AUTH_MECHANISM|DEFAULT_AUTH_TYPE|CLI_USE_COMPUTE_ADC|CLI_CUSTOM_HEADERS)"
-        rf"|GOOGLE_\w+|CLOUDSDK_CONFIG|CLOUD_SHELL|{_OVERRIDE}"
+        r"|GOOGLE_\w+|CLOUDSDK_CONFIG|CLOUD_SHELL|GEMINI_CLI_SYSTEM_SETTINGS_PATH"
     )
 
-    def _invocation(self, request: Request, options: frozenset[str], scratch: Path) -> Invocation:
-        system, settings, policy = scratch / "system.md", scratch / "settings.json", scratch / "policy.toml"
+    def _invocation(self, request: Request, options: frozenset[str], folder: Path, scratch: Path) -> Invocation:
+        system, policy = scratch / "system.md", scratch / "policy.toml"
         system.write_bytes((request.system + schema_wish(request.schema)).encode("utf-8", "replace"))
-        settings.write_text(json.dumps(_SETTINGS))
         policy.write_text(_POLICY)
+        settings = folder / ".gemini" / "settings.json"
+        settings.parent.mkdir()
+        settings.write_text(json.dumps({**_SETTINGS, **self._login()}))
         arguments = ["-p", ""]  # with this, the prompt is what standard input holds
         for option, values in {
             "--model": [self.model],
@@ -67,16 +64,15 @@ class GeminiCli(CliBackend):
         if "stream-json" in options:
             arguments += ["--output-format", "stream-json"]
         variables = {"GEMINI_SYSTEM_MD": str(system), "GEMINI_CLI_TRUST_WORKSPACE": "true"}
-        if not self._is_administered():
-            variables[_OVERRIDE] = str(settings)
         return Invocation(arguments=arguments, question=request.prompt, variables=variables)
 
-    def _is_administered(self) -> bool:
-        """Whether the place of our settings is taken: an administrator's rules are not ours to lift."""
-        return bool(self._variables.get(_OVERRIDE)) or _ADMINISTRATOR.exists()
+    def _login(self) -> dict[str, Any]:
+        """A key for another address works only if it is selected; 0.61 gives up where neither settings nor we do so."""
+        if not (self._variables.get("GEMINI_API_KEY") and self._variables.get("GOOGLE_GEMINI_BASE_URL")):
+            return {}
+        return {"security": {"auth": {"selectedType": "gemini-api-key"}}}
 
-    def _outcome(self, out: bytes, scratch: Path) -> Outcome:
-        del scratch
+    def _outcome(self, out: bytes) -> Outcome:
         said = events(out)
         if not said:  # a version without stream-json prints the answer alone
             text = out.decode("utf-8", "replace")
