@@ -124,15 +124,13 @@ def _work(report: Report) -> Iterator[str]:
         "read": queue.done + queue.nothing,
     }
     said = [f"{count:,} {name}" for name, count in depths.items() if count]
-    yield _labelled("Queue", (", ".join(said) + " (session files)") if said else "empty")
+    yield from _labelled("Queue", (", ".join(said) + " (session files)") if said else "empty")
     run = report.last_run
-    yield _labelled("Last run", _run(run, report.at) if run else "never")
-    if report.next_runs:
-        upcoming = sorted(report.next_runs.items(), key=lambda one: one[1])
-        said = [f"{_NAMES.get(name, name)} {ahead(due, report.at)}" for name, due in upcoming]
-        wrapped = textwrap.wrap(", ".join(said), _WIDTH - 10)
-        yield _labelled("Next", wrapped[0])
-        yield from (" " * 10 + line for line in wrapped[1:])
+    yield from _labelled("Last run", _run(run, report.at) if run else "never")
+    upcoming = sorted(report.next_runs.items(), key=lambda one: one[1])
+    if upcoming:
+        said = [f"{_NAMES.get(name, safe(name))} {ahead(due, report.at)}" for name, due in upcoming]
+        yield from _labelled("Next", ", ".join(said))
 
 
 def _run(run: RunState, now: float) -> str:
@@ -207,8 +205,9 @@ def _hint(said: str, command: str, colour: str) -> Iterator[str]:
         yield f"      {command}"
 
 
-def _labelled(label: str, text: str) -> str:
-    return click.style(f"{label:<10}", bold=True) + text
+def _labelled(label: str, text: str) -> Iterator[str]:
+    for number, line in enumerate(textwrap.wrap(text, _WIDTH - 10)):
+        yield " " * 10 + line if number else click.style(f"{label:<10}", bold=True) + line
 
 
 def _quoted(path: str) -> str:

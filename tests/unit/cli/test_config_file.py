@@ -137,9 +137,6 @@ def test_a_broken_file_is_left_alone(config: Path, data: bytes) -> None:
 def test_tables_that_lie_apart_stay_where_they_are(config: Path) -> None:
     """Other tables between two projects are no reason to move anything."""
     text = (
-        '[[project]]\npath = "/a"\n\n[analysis]\nmodel = "none"\n'
-        '[[project]]\npath = "/srv/webshop"\nenabled = true\n'
-    )
         '[[project]]\npath = "/a"\n\n[analysis]\nmodel = "none"\n[[project]]\npath = "/srv/webshop"\nenabled = true\n'
     )
     config.write_text(text)
