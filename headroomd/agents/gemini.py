@@ -14,6 +14,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +63,11 @@ _DEFAULT_CONTEXT_FILE: Final = "GEMINI.md"
 _LISTED_FOLDER: Final = re.compile(r"^\s*- (/.+?)\s*$", re.MULTILINE)
 
 
+def _mark(key: str) -> int:
+    """64 bits that stand for a key in what is carried on: a tenth of its size, and nothing that may be secret."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=8).digest())
+
+
 class _Update(Struct, rename="camel", gc=False):
     messages: list[Raw] | None = None
     directories: list[object] | None = None
@@ -97,7 +103,7 @@ class _State(Struct):
     started: float = 0.0
     cwd: str = ""
     announced: tuple[str, str] | None = None  # session and cwd of the last SessionStart
-    seen: list[str] = []
+    seen: list[int] = []  # marks of calls and messages, oldest first
 
 
 _decode_content = LineDecoder[object](object).decode
@@ -205,10 +211,11 @@ class GeminiReader(SessionReader):
         return [SessionStart(agent=plugin.name, session=self._session, at=self._state.started, cwd=self._state.cwd)]
 
     def _is_new(self, key: str) -> bool:
-        if key in self._seen:
+        mark = _mark(key)
+        if mark in self._seen:
             return False
-        self._seen[key] = None
-        self._order.append(key)
+        self._seen[mark] = None
+        self._order.append(mark)
         if len(self._order) > _REMEMBERED:
             del self._seen[self._order.popleft()]
         return True
