@@ -169,6 +169,7 @@ def _prepare(connection: Connection) -> None:
     if _switch_to_wal(connection) == "wal":
         connection.execute("PRAGMA synchronous = normal")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute("PRAGMA temp_store = memory")  # where a part keeps the pages that it may have to put back
     if version == len(scripts):
         return
     if version:
