@@ -68,17 +68,9 @@ class Watcher:
 
     def start(self) -> None:
         """Start watching the roots that exist; the others are looked for by `check`."""
-        from watchdog.observers import Observer
-
         # watchdog 7.1 prints its whole watch table at each new folder, and under -W error dies of it.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.")
         logging.getLogger("watchdog").addHandler(self._listener)
-        self._observer = Observer()
-        try:
-            self._observer.start()
-        except OSError as error:
-            self._observer = None
-            self._note_limit(error)
         self.check()
 
     def stop(self) -> None:
@@ -158,9 +150,12 @@ class Watcher:
 
     def _schedule(self, root: _Root) -> None:
         from watchdog import events
+        from watchdog.observers import Observer
 
         if self._observer is None:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            observer = Observer()  # 7 asks for its inotify instance here, 6 in `schedule`
+            observer.start()
+            self._observer = observer
         # Links in the root itself are not followed by inotify, and FSEvents names real paths in any case.
         real = os.path.realpath(root.path)
         handler = _Handler(real, str(root.path), self._hint)
