@@ -206,7 +206,7 @@ class FileReading:
     def _settle(self, correlator_state: bytes = b"") -> None:
         if self._start is not None:
             self._root = self._finder.find(self._start.cwd)
-        if self._root.place is Place.FOUND:
+        if self._root.path:
             self._correlator = Correlator(self._root.checkout, str(self._env.home), correlator_state)
 
 

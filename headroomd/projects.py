@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["Place", "ProjectFinder", "ProjectRoot", "project_root"]
+__all__ = ["Place", "ProjectFinder", "ProjectRoot", "is_home", "project_root"]
 
 _GITDIR: Final = "gitdir:"
 _LONGEST_GIT_FILE: Final = 4096  # bytes; a .git file holds one path
@@ -36,7 +36,7 @@ class ProjectRoot(Struct, frozen=True):
     """The project of one working directory."""
 
     place: Place
-    path: str = ""  # the project's identity: the real path of its root; "" unless FOUND
+    path: str = ""  # the project's identity: the real path of its root; the home folder's; "" for any other place
     checkout: str = ""  # the same root as the session spelled it, or the worktree it ran in: what its paths lie under
 
 
@@ -72,9 +72,16 @@ def project_root(cwd: str, home: Path, private: frozenset[str] = frozenset()) ->
             return ProjectRoot(Place.MISSING)
         checkout = cwd
     path = os.path.realpath(_main_checkout(checkout) or checkout)
+    if path == real_home and path not in private:
+        return ProjectRoot(Place.HOME, path, checkout)
     if path in private or _holds(path, real_home):
         return ProjectRoot(Place.HOME)
     return ProjectRoot(Place.FOUND, path, checkout)
+
+
+def is_home(project: Path, home: Path) -> bool:
+    """Whether `project` stands for what was done in the home folder itself, which is written only where configured."""
+    return str(project) == os.path.realpath(home)
 
 
 def _nearest_folder(path: str) -> str:

@@ -73,7 +73,7 @@ class Totals(Struct, frozen=True):
     calls: int = 0
     failed: int = 0
     projects: int = 0
-    home: int = 0  # sessions in the home folder: counted, written nowhere
+    home: int = 0  # sessions in the home folder: what they teach is written only where the user wants it
     missing: int = 0  # projects that are gone
     unattributed: int = 0  # sessions whose project cannot be told
     odd: int = 0  # lines
@@ -143,11 +143,13 @@ class Facts:
             self._db.execute(f"DELETE FROM {table} WHERE session IN {chosen}", (cwd, Place.MISSING))  # noqa: S608
         self._db.execute("DELETE FROM sessions WHERE cwd = ? AND place = ?", (cwd, Place.MISSING))
 
-    def projects(self) -> list[ProjectFacts]:
-        """Every project with sessions, sorted by path."""
+    def projects(self, place: Place = Place.FOUND) -> list[ProjectFacts]:
+        """Every project with sessions, sorted by path; with Place.HOME the home folder, if there are sessions in it."""
         rows = self._db.execute(
             """SELECT path, group_concat(DISTINCT agent), count(*), sum(calls), sum(failed), max(last_at)
-               FROM sessions JOIN projects ON projects.id = sessions.project GROUP BY projects.id ORDER BY path"""
+               FROM sessions JOIN projects ON projects.id = sessions.project
+               WHERE place = ? GROUP BY projects.id ORDER BY path""",
+            (place,),
         )
         return [ProjectFacts(path, tuple(sorted(agents.split(","))), *counts) for path, agents, *counts in rows]
 
@@ -156,7 +158,7 @@ class Facts:
             "SELECT count(*), total(odd), total(repaired), total(skipped) FROM files"
         ).fetchone()
         sessions, calls, failed, projects = self._db.execute(
-            "SELECT count(*), total(calls), total(failed), count(DISTINCT project) FROM sessions"
+            "SELECT count(*), total(calls), total(failed), count(DISTINCT iif(place = 'found', project, NULL)) FROM sessions"
         ).fetchone()
         places = dict(self._db.execute("SELECT place, count(*) FROM sessions GROUP BY place"))
         return Totals(
@@ -175,7 +177,7 @@ class Facts:
         )
 
     def _project(self, root: ProjectRoot) -> int | None:
-        if root.place is not Place.FOUND:
+        if not root.path:
             return None
         self._db.execute("INSERT OR IGNORE INTO projects (path) VALUES (?)", (root.path,))
         return int(self._db.execute("SELECT id FROM projects WHERE path = ?", (root.path,)).fetchone()[0])
@@ -187,7 +189,7 @@ class Facts:
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                ON CONFLICT DO UPDATE SET
                    cwd = iif(place = 'found' OR ?5 = 'unknown', cwd, ?4),
-                   project = coalesce(project, ?6),
+                   project = iif(place = 'found', project, coalesce(?6, project)),
                    place = iif(place = 'found' OR ?5 = 'unknown', place, ?5),
                    first_at = iif(?7 > 0 AND (first_at = 0 OR ?7 < first_at), ?7, first_at),
                    last_at = max(last_at, ?8)""",

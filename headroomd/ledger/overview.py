@@ -71,7 +71,7 @@ class Overview:
                           sum(status = 'retired') AS retired
                    FROM learnings GROUP BY project
                ) AS learnt ON learnt.project = projects.id
-               GROUP BY projects.id ORDER BY max(last_at) DESC, path"""
+               WHERE place = 'found' GROUP BY projects.id ORDER BY max(last_at) DESC, path"""
         )
         return [ProjectTotals(path, tuple(sorted(agents.split(","))), *counts) for path, agents, *counts in rows]
 

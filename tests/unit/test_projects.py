@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headroomd.projects import Place, ProjectFinder, ProjectRoot, project_root
+from headroomd.projects import Place, ProjectFinder, ProjectRoot, is_home, project_root
 
 
 @pytest.fixture
@@ -57,11 +57,22 @@ def test_folder_without_repository_is_its_own_project(home: Path) -> None:
     assert project_root(str(folder), home) == found(folder)
 
 
+def test_the_home_folder_is_known_but_no_project(home: Path, tmp_path: Path) -> None:
+    """What was done in the home folder itself is kept apart, under whichever name the session gave it."""
+    link = tmp_path / "link"
+    link.symlink_to(home)
+    assert project_root(str(home), home) == ProjectRoot(Place.HOME, str(home), str(home))
+    assert project_root(str(link), home) == ProjectRoot(Place.HOME, str(home), str(link))
+    assert is_home(home, link)
+    assert not is_home(home.parent, home)
+
+
 @pytest.mark.parametrize("above", [0, 1, 2])
 def test_home_and_what_lies_above_it_is_no_project(home: Path, above: int) -> None:
     """A session in the home folder, in one of its parents or in / has no project to write to."""
     folder = [home, home.parent, Path("/")][above]
-    assert project_root(str(folder), home).place is Place.HOME
+    root = project_root(str(folder), home)
+    assert (root.place, root.path) == (Place.HOME, "" if above else str(home))
 
 
 def test_repository_in_the_home_folder_holds_no_projects(home: Path) -> None:
