@@ -158,7 +158,8 @@ class Facts:
             "SELECT count(*), total(odd), total(repaired), total(skipped) FROM files"
         ).fetchone()
         sessions, calls, failed, projects = self._db.execute(
-            "SELECT count(*), total(calls), total(failed), count(DISTINCT iif(place = 'found', project, NULL)) FROM sessions"
+            """SELECT count(*), total(calls), total(failed), count(DISTINCT iif(place = 'found', project, NULL))
+               FROM sessions"""
         ).fetchone()
         places = dict(self._db.execute("SELECT place, count(*) FROM sessions GROUP BY place"))
         return Totals(
