@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,17 +20,27 @@ REPOSITORY = Path(__file__).parents[2]
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """Runs the console script of an installed headroomd to its end, as a child without a terminal.
+class Installed(NamedTuple):
+    """Where a headroomd is installed that is not the repository's."""
 
-    That of the running environment, or, where its installation is an editable one, of a wheel built once a run.
-    """
-    script, own = Path(sys.executable).with_name("headroomd"), ""
-    if _is_editable():
-        target = _built_once(tmp_path_factory.getbasetemp())
-        # This path comes before the editable installation; the console script is the wheel's.
-        script, own = target / "bin/headroomd", str(target)
+    script: Path
+    packages: str  # folder that has to come first on PYTHONPATH; "" where none has to
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """That of the running environment, or, where its installation is an editable one, of a wheel built once a run."""
+    if not _is_editable():
+        return Installed(Path(sys.executable).with_name("headroomd"), "")
+    target = _built_once(tmp_path_factory.getbasetemp())
+    # This path comes before the editable installation; the console script is the wheel's.
+    return Installed(target / "bin/headroomd", str(target))
+
+
+@pytest.fixture(scope="session")
+def program(installed: Installed) -> Program:
+    """Runs the console script of an installed headroomd to its end, as a child without a terminal."""
+    script, own = installed
 
     def run(
         *arguments: str, cwd: Path, variables: Mapping[str, str] | None = None, packages: Path | str = ""
