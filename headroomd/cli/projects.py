@@ -50,10 +50,11 @@ def enable(path: Path, agents: str | None, target: str | None, mode: str | None,
     root = chosen_project(path)
     load_config(places)  # raises where it is wrong: such a file is not touched
     changed = set_project(places.config, root, {"enabled": True, **settings})
+    again = _allow_again(places, root)
     config = load_config(places)
     project = project_settings(config, root)
     assert project is not None
-    told = _reload(places) if changed else ""
+    told = _reload(places) if changed or again else ""
     reads, writes = _reads(plugins, config, env), _writes(plugins, config, project, root, env)
     if as_json:
         files = [{"path": safe(file), "agents": titles} for file, titles in writes]
@@ -64,7 +65,7 @@ def enable(path: Path, agents: str | None, target: str | None, mode: str | None,
         click.echo(f"{short_path(path.resolve())} belongs to {short_path(root)}.")
     said = "Enabled" if changed else "Already enabled:"
     click.echo(f"{said} {short_path(root)} ({short_path(places.config)})\n")
-    _explain(project, reads, writes)
+    _explain(project, reads, writes, again)
     click.echo(f"\n{told or _what_runs(places)}")
 
 
@@ -92,7 +93,7 @@ def disable(path: Path, as_json: bool) -> None:
         click.echo(f"{short_path(root)} is not enabled: the daemon writes nothing there.")
         return
     click.echo(f"Disabled {short_path(root)}: nothing is written there any more.")
-    click.echo(f"Its blocks stay as they are; `headroomd undo {short_path(root)}` puts back what was there before.")
+    click.echo(f"Its blocks stay as they are; `headroomd undo {short_path(root)}` takes the last writes back.")
     if told:
         click.echo(told)
 
@@ -146,6 +147,18 @@ def _writes(
     return list(files.items())
 
 
+def _allow_again(places: Places, root: Path) -> list[str]:
+    """Files from which the user took the whole block out: asking for the project again is asking for them again."""
+    from headroomd.ledger import Ledger
+
+    if not places.ledger.exists():
+        return []
+    with Ledger.open(places.ledger) as ledger:
+        files = ledger.blocks.refused(str(root))
+        ledger.blocks.allow_again(str(root))
+    return files
+
+
 def _seen(root: Path) -> tuple[str, ...]:
     """The agents that have worked in a project so far."""
     from headroomd.ledger import Ledger
@@ -157,7 +170,7 @@ def _seen(root: Path) -> tuple[str, ...]:
         return next((one.agents for one in ledger.overview.projects() if one.path == str(root)), ())
 
 
-def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[str]]]) -> None:
+def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[str]]], again: list[str]) -> None:
     for number, folder in enumerate(reads):
         click.echo(f"  {'reads' if number == 0 else '':<8}{short_path(folder)}")
     if project.mode == "review":
@@ -170,6 +183,8 @@ def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[st
     click.echo("  sends   nothing: it learns without an LLM")
     if writes:
         click.echo("\nIn those files only the text between the headroom markers is ever changed.")
+    for file in again:
+        click.echo(f"You had taken the block out of {short_path(file)}; it may stand there again.")
 
 
 def _reload(places: Places) -> str:
