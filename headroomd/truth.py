@@ -9,14 +9,15 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from headroomd.model import Lesson, Section
+from headroomd.projects import is_home
 
-__all__ = ["Truth"]
+__all__ = ["Truth", "named_programs"]
 
 _PRUNED: Final = frozenset(
     {
@@ -30,6 +31,7 @@ _MOST_ENTRIES: Final = 200_000  # of a project that are looked at
 _SMALLEST_LARGE: Final = 25_000  # bytes: no agent refuses less (Claude Code 2.1.197: 10,000 tokens, 2.5 bytes each)
 _SMALLEST_LONG: Final = 2000  # lines: what Claude Code and Gemini CLI show of a file at most in one read
 _LARGEST_MANIFEST: Final = 1024 * 1024  # bytes
+_PYTHON_RUNNERS: Final = frozenset({"uv", "poetry", "pdm", "rye"})
 _NODE_RUNNERS: Final = frozenset({"npm", "pnpm", "yarn", "bun"})
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _JUSTFILES: Final = ("justfile", "Justfile", ".justfile")
@@ -39,8 +41,10 @@ _CHAIN: Final = frozenset({"&&", "||", ";", "|", "&"})
 class Truth:
     """The facts of one project; what was looked up is remembered, so use a new one for each look."""
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, home: Path | None = None) -> None:
         self._project = project
+        self._is_home = home is not None and is_home(project, home)
+        self._named: dict[str, dict[str, list[str]]] = {}
         self._line_counts: dict[str, int | None] = {}
 
     def check(self, lesson: Lesson) -> str:
@@ -57,6 +61,10 @@ class Truth:
             case _:
                 return ""
 
+    def exists(self, path: str) -> bool:
+        """Whether a relative path is in the project."""
+        return _is_inside(path) and self._exists(path)
+
     def line_count(self, path: str) -> int | None:
         """How many lines a file of the project has; None where it cannot be read."""
         if path not in self._line_counts:
@@ -68,9 +76,11 @@ class Truth:
             return "it points out of the project"
         if not self._exists(right):
             return f"{right} is gone"
+        if wrong.endswith("/"):
+            return f"{wrong} holds files" if any(True for _ in _walk(self._project, wrong)) else ""
         if self._exists(wrong):
             return f"{wrong} exists now"
-        others = [path for path in self._files_named.get(PurePosixPath(right).name, ()) if path != right]
+        others = self._namesakes(wrong, right)
         shared = _shared_tail(wrong, right)
         if others and (shared < 2 or any(_shared_tail(wrong, other) >= shared for other in others)):
             return f"{len(others) + 1} files bear the name {PurePosixPath(right).name}"
@@ -116,20 +126,53 @@ class Truth:
             text = _first_text(folder, _MAKEFILES if program == "make" else _JUSTFILES)
             if text is not None and not arguments[0].startswith("-") and not _has_recipe(text, arguments[0]):
                 return f"{arguments[0]} is no longer a recipe of {program}"
+        elif program in _PYTHON_RUNNERS and arguments[:1] == ["run"] and len(arguments) > 1:
+            if self._is_no_script(arguments[1], folder):
+                return f"{arguments[1]} is neither in pyproject.toml nor in .venv/bin"
         elif "/" in program and _is_checked_in(program) and not os.path.lexists(folder / program):
             return f"{program} is gone"
         return ""
 
+    def _is_no_script(self, name: str, folder: Path) -> bool:
+        """Whether a project with an environment of its own has no script or program of that name.
+
+        Without an environment nobody can tell: it would be made, with what belongs in it, at the next run.
+        """
+        programs = folder / ".venv/bin"
+        if not re.fullmatch(r"[\w-]+", name) or not programs.is_dir() or os.path.lexists(programs / name):
+            return False
+        text = _read_text(folder / "pyproject.toml")
+        return text is not None and name not in _python_names(text) and shutil.which(name) is None
+
     def _exists(self, path: str) -> bool:
         return os.path.lexists(self._project / path)
 
-    @cached_property
-    def _files_named(self) -> dict[str, list[str]]:
-        """The paths of the project's files by name, looked up once for all lessons."""
-        named: dict[str, list[str]] = {}
-        for path in _walk(self._project):
-            named.setdefault(path.rpartition("/")[2], []).append(path)
-        return named
+    def _namesakes(self, wrong: str, right: str) -> list[str]:
+        """Other files with the name of the right one.
+
+        A home folder may hold a disk's worth of files, and asking for some of its folders may ask the user for a
+        permission: there, they are looked for only in the folders that the two paths lead into.
+        """
+        tops = {f"{path.partition('/')[0]}/" for path in (wrong, right) if "/" in path} if self._is_home else {""}
+        name = PurePosixPath(right).name
+        return [path for top in sorted(tops) for path in self._files_named(top).get(name, ()) if path != right]
+
+    def _files_named(self, top: str) -> dict[str, list[str]]:
+        """The paths of the files below a folder by their names, looked up once for all lessons."""
+        if top not in self._named:
+            named: dict[str, list[str]] = {}
+            for path in _walk(self._project, top):
+                named.setdefault(path.rpartition("/")[2], []).append(path)
+            self._named[top] = named
+        return self._named[top]
+
+
+def named_programs(lesson: Lesson) -> tuple[str, ...]:
+    """The programs that the two sides of a lesson on commands find on PATH: the one that fails, those that work."""
+    if lesson.section not in (Section.COMMANDS, Section.ENVIRONMENT, Section.RETRY):
+        return ()
+    firsts = [words[0] for side in (lesson.subject, lesson.remedy) for words in _simple_commands(side)]
+    return tuple(dict.fromkeys(word for word in firsts if re.fullmatch(r"[\w.+-]+", word) and word != "cd"))
 
 
 def _is_inside(path: str) -> bool:
@@ -142,10 +185,13 @@ def _is_checked_in(path: str) -> bool:
     return _is_inside(path) and not _PRUNED.intersection(PurePosixPath(path).parts)
 
 
-def _walk(project: Path) -> Iterator[str]:
-    """Relative paths of files, "/" between parts; symlinked folders are not followed."""
+def _walk(project: Path, top: str = "") -> Iterator[str]:
+    """Relative paths of the files below the folder `top` (with a "/" behind it), "/" between parts.
+
+    Symlinked folders are not followed.
+    """
     seen = 0
-    folders = [""]
+    folders = [top]
     while folders:
         folder = folders.pop()
         try:
@@ -208,6 +254,11 @@ def _node_scripts(path: Path) -> set[str] | None:
     except (ValueError, AttributeError, RecursionError):
         return None
     return set(scripts) if isinstance(scripts, dict) else None
+
+
+def _python_names(text: str) -> set[str]:
+    """Every name and key in a pyproject.toml: scripts stand in a different table for each tool."""
+    return set(re.findall(r"[\w-]+", text))
 
 
 def _first_text(folder: Path, names: tuple[str, ...]) -> str | None:
