@@ -26,15 +26,16 @@ __all__ = [
     "TOO_LARGE",
     "named",
     "points_into_code",
+    "rows_of",
     "said",
 ]
 
 Row = tuple[str, re.Pattern[str] | None]
 
 
-def _rows(*rows: str | tuple[str, str], flags: re.RegexFlag = re.MULTILINE) -> tuple[Row, ...]:
+def rows_of(*rows: str | tuple[str, str]) -> tuple[Row, ...]:
     """Rows of a table: words alone, or words and the pattern that decides once they are there."""
-    return tuple((row, None) if isinstance(row, str) else (row[0], re.compile(row[1], flags)) for row in rows)
+    return tuple((row, None) if isinstance(row, str) else (row[0], re.compile(row[1], re.MULTILINE)) for row in rows)
 
 
 def said(table: tuple[Row, ...], lower: str) -> bool:
@@ -51,7 +52,7 @@ def named(table: tuple[Row, ...], text: str, lower: str) -> str | None:
 
 
 # Patterns of these two are matched against the text as it stands: names have their case.
-MODULE_MISSING: Final = _rows(
+MODULE_MISSING: Final = rows_of(
     ("no module named", r"No module named ['\"]?([\w.]+)"),  # Python
     ("cannot find module", r"Cannot find module ['\"]([^'\"\n]{1,120})['\"]"),  # Node
     ("cannot find package", r"Cannot find package ['\"]([^'\"\n]{1,120})['\"]"),
@@ -72,7 +73,7 @@ MODULE_MISSING: Final = _rows(
     ("file or assembly", r"Could not load file or assembly '([\w.-]+)"),  # .NET
 )
 _PROGRAM: Final = r"([\w./+@-]{1,100})"
-COMMAND_MISSING: Final = _rows(
+COMMAND_MISSING: Final = rows_of(
     ("command not found:", rf"command not found: {_PROGRAM}"),  # zsh, runners written for Node
     (": command not found", rf"(?<![\w./+@-]){_PROGRAM}: command not found"),  # bash
     (": not found", rf"(?:line \d+: |\bsh: (?:\d+: )?){_PROGRAM}: not found"),  # dash, BusyBox
@@ -88,7 +89,7 @@ COMMAND_MISSING: Final = _rows(
     ("executable file not found", rf"\bexec: \"?{_PROGRAM}\"?: executable file not found"),  # programs written in Go
 )
 
-FILE_MISSING: Final = _rows(
+FILE_MISSING: Final = rows_of(
     "no such file or directory",
     "enoent",
     "file does not exist",
@@ -109,8 +110,8 @@ FILE_MISSING: Final = _rows(
     "filenotfound",
     "nosuchfile",
 )
-REFUSED: Final = _rows("connection refused", "connection was refused", "econnrefused")
-NETWORK: Final = REFUSED + _rows(
+REFUSED: Final = rows_of("connection refused", "connection was refused", "econnrefused")
+NETWORK: Final = REFUSED + rows_of(
     "connection reset",
     "connection was reset",
     "econnreset",
@@ -134,10 +135,10 @@ NETWORK: Final = REFUSED + _rows(
     ("http", r"\bhttp(?: error)?[ /:]*(?:\d\.\d )?[45]\d\d\b"),
     ("status", r"\bstatus(?: code)?[ :]+[45]\d\d\b"),
 )
-TIMEOUT: Final = _rows(
+TIMEOUT: Final = rows_of(
     "timed out", "timeout exceeded", "timeout expired", "deadline exceeded", ("timeout of", r"timeout of \d")
 )
-RED_TESTS: Final = _rows(
+RED_TESTS: Final = rows_of(
     "assertionerror",
     "assertionfailed",
     "there were failing tests",
@@ -149,7 +150,7 @@ RED_TESTS: Final = _rows(
     ("fail", r"\bfail(?:ed|ures?): {1,8}[1-9]"),  # Maven, dotnet test, PHPUnit
     ("not ok", r"^not ok \d"),  # TAP
 )
-SYNTAX: Final = _rows(
+SYNTAX: Final = rows_of(
     "syntaxerror",
     "syntax error",
     "parse error",
@@ -161,14 +162,14 @@ SYNTAX: Final = _rows(
     "unterminated ",
     "delimited by end-of-file",
 )
-PERMISSION: Final = _rows(
+PERMISSION: Final = rows_of(
     "permission denied",
     "operation not permitted",
     "access is denied",
     ("eacces", r"\beacces\b"),
     ("eperm", r"\beperm\b"),
 )
-TOO_LARGE: Final = _rows(
+TOO_LARGE: Final = rows_of(
     "file too large",
     "file is too large",
     "too large to read",
@@ -176,9 +177,9 @@ TOO_LARGE: Final = _rows(
     "too large to open",
     ("exceeds", r"exceeds (?:the )?maximum (?:allowed )?(?:tokens|size|file size)"),
 )
-NO_REPOSITORY: Final = _rows(("not a", r"\bnot an? (?:git|hg|jj|svn|mercurial) repository"))
+NO_REPOSITORY: Final = rows_of(("not a", r"\bnot an? (?:git|hg|jj|svn|mercurial) repository"))
 # What is over when tried again: locks, ports in use, servers that have too much to do.
-PASSING: Final = _rows(
+PASSING: Final = rows_of(
     "address already in use",
     "eaddrinuse",
     "port is already allocated",
@@ -197,7 +198,7 @@ _SOUGHT: Final = (
     r"|configuration|config|[\w-]{0,40}file|[\w-]{1,40}\.(?:toml|json|mod|xml|exs|yaml|yml|gradle|sln|lock|swift))"
 )
 # A tool did not find what it works on: wrong folder, wrong tool, wrong name.
-ABSENCE: Final = _rows(
+ABSENCE: Final = rows_of(
     ("find", r"\b(?:could not|couldn't|cannot|can't|unable to|failed to) find\b"),
     ("locate", r"\b(?:could not|couldn't|cannot|can't|unable to|failed to) locate\b"),
     *(
@@ -218,7 +219,7 @@ ABSENCE: Final = _rows(
     ("only", r"\bonly (?:\w{1,20} )?(?:supported|run|valid|available|used) (?:from )?(?:with)?in\b"),
 )
 
-_CODE: Final = _rows(
+_CODE: Final = rows_of(
     ("error[e", r"error\[e\d+\]"),  # Rust
     ("error ", r"\berror (?:ts|cs|fs|bc)\d+"),  # TypeScript, .NET
     ("-->", r"^[ \t]{0,20}--> "),

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from headroomd.correlation.messages import rows_of, said
 from headroomd.correlation.steps import asked, clean
 from headroomd.model import Action, CallRef, Evidence, Lesson, Section, ToolCall, UserMessage
 
@@ -32,22 +33,49 @@ _WORD: Final = re.compile(r"\w+")
 _WIDE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts in which few characters say much
 
 _LEAD: Final = r"(?:^|[,;:—–-]\s*|\b(?:please|and|but|so|should|must|we|you|i|to|bitte|por favor)\s+)"
-_DIRECTION: Final = re.compile(
-    rf"""{_LEAD}(?:always|never)\b
-    | \bfrom\s+now\s+on\b | \bin\s+this\s+(?:project|repo|repository|codebase)\b | \bgoing\s+forward\b
-    | \buse\s+[^.!?]{{1,80}}?(?:,?\s+(?:and\s+)?not|\s+instead\s+of|\s+rather\s+than)\s
-    | \bprefer\s+[^.!?]{{1,80}}?\s+(?:over|to)\s | \b(?:don['’]?t|do\s+not)\s+ever\b
-    | \b(?:ab\s+(?:jetzt|sofort)|in\s+diesem\s+projekt|niemals)\b | {_LEAD}(?:immer|nie)\b
-    | \b(?:nutze|verwende|benutze|nimm)\s+[^.!?]{{1,80}}?\b(?:nicht|statt|anstatt)\s
-    | \b(?:a\s+partir\s+de\s+a(?:hora|gora)|en\s+este\s+proyecto|neste\s+projeto|siempre|sempre|nunca|jamás)\b
-    | \b(?:d[ée]sormais|dor[ée]navant|dans\s+ce\s+projet|toujours|jamais|d['’]ora\s+in\s+poi|in\s+questo\s+progetto)\b
-    | \b(?:usar?|use|utilise|utiliza)\s+[^.!?]{{1,80}}?\b(?:en\s+(?:lugar|vez)\s+de|em\s+vez\s+de)\s
-    | \b(?:utilise|usa)\s+[^.!?]{{1,80}}?\b(?:au\s+lieu\s+de|invece\s+di)\s
-    | \b(?:всегда|никогда|впредь|отныне|в\s+этом\s+проекте)\b
-    | 总是|始终|永远|从现在起|从现在开始|以后(?:都|请|不)|(?:这个|本)项目|一律
-    | 必ず|常に|絶対に|今後|このプロジェクト|항상|절대|앞으로|이\s*프로젝트
-    """,
-    re.IGNORECASE | re.VERBOSE,
+
+
+def _whole(words: str) -> tuple[tuple[str, str], ...]:
+    return tuple((word, rf"\b{word}\b") for word in words.split())
+
+
+_WHAT: Final = r"[^.!?]{1,80}?"
+_DIRECTIONS: Final = rows_of(
+    *((word, rf"{_LEAD}{word}\b") for word in ("always", "never", "immer", "nie")),
+    # English
+    ("now", r"\bfrom\s+now\s+on\b"),
+    ("this", r"\bin\s+this\s+(?:project|repo|repository|codebase)\b"),
+    ("forward", r"\bgoing\s+forward\b"),
+    ("use", rf"\buse\s+{_WHAT}(?:,?\s+(?:and\s+)?not|\s+instead\s+of|\s+rather\s+than)\s"),
+    ("prefer", rf"\bprefer\s+{_WHAT}\s+(?:over|to)\s"),
+    ("ever", r"\b(?:don['’]?t|do\s+not)\s+ever\b"),
+    # German
+    ("jetzt", r"\bab\s+jetzt\b"),
+    ("sofort", r"\bab\s+sofort\b"),
+    ("diesem", r"\bin\s+diesem\s+projekt\b"),
+    *_whole("niemals"),
+    *((verb, rf"\b{verb}\s+{_WHAT}\b(?:nicht|statt|anstatt)\s") for verb in ("nutze", "verwende", "benutze", "nimm")),
+    # Spanish, Portuguese, French, Italian
+    *_whole("siempre sempre nunca jamás toujours jamais"),
+    ("partir", r"\ba\s+partir\s+de\s+a(?:hora|gora)\b"),
+    ("proyecto", r"\ben\s+este\s+proyecto\b"),
+    ("projeto", r"\bneste\s+projeto\b"),
+    ("projet", r"\bdans\s+ce\s+projet\b"),
+    ("progetto", r"\bin\s+questo\s+progetto\b"),
+    ("sormais", r"\bd[ée]sormais\b"),
+    ("navant", r"\bdor[ée]navant\b"),
+    ("ora", r"\bd['’]ora\s+in\s+poi\b"),
+    *(
+        (word, rf"\b(?:usar?|use|utilise|utiliza)\s+{_WHAT}\b(?:en\s+(?:lugar|vez)\s+de|em\s+vez\s+de)\s")
+        for word in ("lugar", "vez")
+    ),
+    *((word, rf"\b(?:utilise|usa)\s+{_WHAT}\b(?:au\s+lieu\s+de|invece\s+di)\s") for word in ("lieu", "invece")),
+    # Russian, Chinese, Japanese, Korean
+    *_whole("всегда никогда впредь отныне"),
+    ("проекте", r"\bв\s+этом\s+проекте\b"),
+    *["总是", "始终", "永远", "从现在起", "从现在开始", "以后都", "以后请", "以后不", "这个项目", "本项目", "一律"],
+    *["必ず", "常に", "絶対に", "今後", "このプロジェクト", "항상", "절대", "앞으로"],
+    ("프로젝트", r"이\s*프로젝트"),
 )
 _WEB_TOOL: Final = re.compile(r"web_?(?:fetch|search)|(?:^|_)(?:fetch|browse)|^mcp|__|browser", re.IGNORECASE)
 _WEB_COMMAND: Final = re.compile(r"\b(?:curl|wget|https?|xh|lynx|w3m)\b.*://(?!(?:localhost|127\.|\[::1\]|0\.0\.0\.0))")
@@ -101,7 +129,7 @@ def directions(text: str) -> Iterator[str]:
     found = 0
     for sentence in _SENTENCE_END.split(text):
         short = sentence.strip()
-        if not short or len(short) > _LONGEST or short.endswith(("?", "？")) or not _DIRECTION.search(short):
+        if not short or len(short) > _LONGEST or short.endswith(("?", "？")) or not said(_DIRECTIONS, short.lower()):
             continue
         yield short
         found += 1
