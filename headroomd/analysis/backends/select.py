@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headroomd.analysis.backends.anthropic import AnthropicBackend
 from headroomd.analysis.backends.base import Backend
@@ -22,9 +22,11 @@ from headroomd.analysis.backends.gemini_cli import GeminiCli
 from headroomd.analysis.backends.http import HttpBackend, checked_url
 from headroomd.analysis.backends.keys import Key, key_from_file, key_from_variables
 from headroomd.analysis.backends.openai import CompatibleBackend, OpenAIBackend
-from headroomd.config import Config
 from headroomd.errors import ConfigError
 from headroomd.paths import Places
+
+if TYPE_CHECKING:  # it imports pydantic
+    from headroomd.config import Config
 
 __all__ = ["select"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,13 @@ def test_cli_state(tmp_path: Path) -> None:
     assert isinstance(backend, CliBackend)
     assert backend._state == tmp_path
     assert "/bin/claude" in backend.describe()
+
+
+def test_nothing_heavy() -> None:
+    """Looking at the backends costs neither httpx nor stamina nor pydantic: they come when something is asked."""
+    code = (
+        "import sys, headroomd.analysis.backends\n"
+        "print(sorted({'httpx', 'stamina', 'pydantic', 'rich', 'structlog'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
