@@ -7,9 +7,21 @@ from pathlib import Path
 
 from headroomd.blocks import PlanOptions
 from headroomd.config import Config, Project
-from headroomd.ledger import LifecycleRules
+from headroomd.ledger import Ledger, LifecycleRules
+from headroomd.projects import Place, is_home
 
-__all__ = ["plan_options", "project_settings"]
+__all__ = ["known_projects", "plan_options", "project_settings"]
+
+
+def known_projects(ledger: Ledger, config: Config) -> dict[Path, tuple[str, ...]]:
+    """The projects with sessions, and their agents; the home folder is one where the config wants it.
+
+    Raises LedgerError.
+    """
+    known = ledger.facts.projects()
+    if config.home_sessions == "global":
+        known += ledger.facts.projects(Place.HOME)
+    return {Path(facts.path): facts.agents for facts in known}
 
 
 def project_settings(config: Config, project: Path) -> Project | None:
@@ -18,13 +30,21 @@ def project_settings(config: Config, project: Path) -> Project | None:
 
 
 def plan_options(
-    config: Config, project: Path, seen: Collection[str], *, agents: tuple[str, ...] = (), target: Path | None = None
+    config: Config,
+    project: Path,
+    seen: Collection[str],
+    *,
+    home: Path,
+    agents: tuple[str, ...] = (),
+    target: Path | None = None,
 ) -> PlanOptions | None:
     """The options for planning `project`, in which sessions of the agents `seen` were found.
 
     `agents` and `target` come from a command line and win where they are set. None: the config leaves out every agent
-    that works in this project.
+    that works in this project, or what is done in the home folder itself.
     """
+    if is_home(project, home) and config.home_sessions != "global":
+        return None
     settings = project_settings(config, project)
     if settings is not None:
         agents = agents or settings.agents

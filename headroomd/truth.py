@@ -139,7 +139,7 @@ class Truth:
         Without an environment nobody can tell: it would be made, with what belongs in it, at the next run.
         """
         programs = folder / ".venv/bin"
-        if not re.fullmatch(r"[\w-]+", name) or not programs.is_dir() or os.path.lexists(programs / name):
+        if not re.fullmatch(r"\w[\w-]*", name) or not programs.is_dir() or os.path.lexists(programs / name):
             return False
         text = _read_text(folder / "pyproject.toml")
         return text is not None and name not in _python_names(text) and shutil.which(name) is None

@@ -26,6 +26,7 @@ from headroomd.ledger.journal import Entry, EntryState, Journal
 from headroomd.ledger.learnings import Learning, Learnings, Reword, Status, learning_id
 from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
 from headroomd.ledger.policy import LifecycleRules
+from headroomd.ledger.programs import Programs
 from headroomd.ledger.queue import JobState, Queue, SessionJob
 from headroomd.ledger.rules import Rule
 
@@ -51,6 +52,7 @@ __all__ = [
     "LifecycleRules",
     "Overview",
     "Portion",
+    "Programs",
     "ProjectFacts",
     "ProjectTotals",
     "Question",
@@ -83,6 +85,7 @@ class Ledger:
         self.queue = Queue(connection, clock)
         self.analyses = Analyses(connection)
         self.overview = Overview(connection)
+        self.programs = Programs(connection)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> Self:

@@ -54,7 +54,8 @@ def harmless_prose(text: str) -> bool:
 def sentence(lesson: Lesson, note: str = "", lines: int | None = None) -> str:
     """The text of the bullet for `lesson`, without its dash: one line, the same for the same arguments.
 
-    `note` says why it failed, or holds the pattern searched for (SCOPE); it is left out where it is too long or not
+    `note` says why it failed, or holds the pattern searched for (SCOPE) or some of the files of a folder that moved
+    (PATHS, its subject ends in "/"); it is left out where it is too long or not
     harmless. `lines` is the length of a large file, rounded so that the sentence does not change with every edit.
     Returns "" for a lesson that cannot be said truly and safely; nothing may be written for it.
     """
@@ -108,8 +109,12 @@ def _environment(lesson: Lesson, note: str) -> str:
     return f"Use {_code(lesson.remedy)}, not {_code(lesson.subject)}{_because(note)}"
 
 
-def _path(lesson: Lesson, _note: str) -> str:
-    return f"{_code(lesson.subject)} → actually at {_code(lesson.remedy)}"
+def _path(lesson: Lesson, note: str) -> str:
+    if not lesson.subject.endswith("/"):
+        return f"{_code(lesson.subject)} → actually at {_code(lesson.remedy)}"
+    examples = ", ".join(_code(name) for name in note.split(", ")) if note else ""
+    files = f" (e.g. {examples})" if examples else ""
+    return f"{_code(lesson.subject)} → moved to {_code(lesson.remedy)}, with the same names below it{files}"
 
 
 def _scope(lesson: Lesson, note: str) -> str:

@@ -113,16 +113,31 @@ class World:
         return folder / f"{session}.log"
 
     def lines(
-        self, session: str, name: str = "User", *, first: int = 0, cwd: Path | None = None, at: float = 100.0
+        self,
+        session: str,
+        name: str = "User",
+        *,
+        first: int = 0,
+        cwd: Path | None = None,
+        at: float = 100.0,
+        wrong: str = "src",
+        right: str = "lib",
     ) -> bytes:
         """A session that reads src/<name>.py in vain and finds it in lib."""
         folder = str(cwd or self.project)
         call = {"session": session, "in": folder}
+        wrong_path, right_path = f"{folder}/{wrong}/{name}.py", f"{folder}/{right}/{name}.py"
         missing = {"outcome": "failed", "output": f"File does not exist. token={KEY}"}
         records: list[dict[str, object]] = [{"session": session, "at": at, "cwd": folder}] if not first else []
         records += [
-            {**call, "id": f"{session}-{first}", "at": at + 1, "path": f"{folder}/src/{name}.py", **missing},
-            {**call, "id": f"{session}-{first + 1}", "at": at + 2, "path": f"{folder}/lib/{name}.py", "outcome": "ok"},
+            {**call, "id": f"{session}-{first}", "at": at + 1, "path": wrong_path, **missing},
+            {
+                **call,
+                "id": f"{session}-{first + 1}",
+                "at": at + 2,
+                "path": right_path,
+                "outcome": "ok",
+            },
         ]
         return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 

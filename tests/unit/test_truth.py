@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headroomd.model import Lesson, Section
-from headroomd.truth import Truth
+from headroomd.truth import Truth, named_programs
 
 
 def make(project: Path, *paths: str, text: str = "x\n") -> None:
@@ -160,3 +160,33 @@ def test_commands_that_tell_nothing_hold(tmp_path: Path, remedy: str) -> None:
 def test_permissions_and_preferences_hold(tmp_path: Path) -> None:
     """The disk says nothing about what a user wants."""
     assert Truth(tmp_path).check(Lesson(Section.PERMISSIONS, "git push")) == ""
+
+
+def test_a_moved_folder_holds_while_nothing_is_left_in_it(tmp_path: Path) -> None:
+    """The new folder is there, and the old one is gone or empty."""
+    make(tmp_path, "lib/deep/x.py")
+    assert paths(tmp_path, "src/", "lib/") == ""
+    (tmp_path / "src/deep").mkdir(parents=True)
+    assert paths(tmp_path, "src/", "lib/") == ""
+    make(tmp_path, "src/other.py")
+    assert paths(tmp_path, "src/", "lib/") == "src/ holds files"
+    assert paths(tmp_path, "src/", "app/") == "app/ is gone"
+
+
+def test_python_runner_needs_a_script_or_a_program(tmp_path: Path) -> None:
+    """`uv run x` holds while pyproject.toml names x or the environment has it, and where nobody can tell."""
+    make(tmp_path, "pyproject.toml", text='[project.scripts]\nserve = "shop:serve"\n')
+    assert command(tmp_path, "uv run no-such-tool") == ""
+    make(tmp_path, ".venv/bin/tool-of-ours")
+    assert command(tmp_path, "uv run serve") == ""
+    assert command(tmp_path, "poetry run tool-of-ours") == ""
+    assert command(tmp_path, "uv run --frozen no-such-tool") == ""
+    assert command(tmp_path, "uv run no-such-tool") == "no-such-tool is neither in pyproject.toml nor in .venv/bin"
+
+
+def test_programs_that_a_lesson_names() -> None:
+    """The first words of its commands, where they are looked up on PATH."""
+    lesson = Lesson(Section.ENVIRONMENT, "python3 -m x", "cd web && A=1 uv run python")
+    assert named_programs(lesson) == ("python3", "uv")
+    assert named_programs(Lesson(Section.COMMANDS, "./gradlew test", "cd app && ./gradlew test")) == ()
+    assert named_programs(Lesson(Section.PATHS, "a", "b")) == ()

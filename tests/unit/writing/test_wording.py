@@ -160,3 +160,12 @@ def test_gemini_imports_nothing_from_a_sentence(lesson: Lesson, note: str) -> No
     said = sentence(lesson, note)
     outside = re.sub(r"(`+)[\s\S]*?\1", "", said)
     assert not re.search(r"(?:^|\s)@[\w./]", outside)
+
+
+def test_a_moved_folder_names_some_of_its_files() -> None:
+    """One bullet for many files; names that cannot be shown are left out."""
+    move = Lesson(Section.PATHS, "src/", "lib/")
+    assert sentence(move, "User.py, deep/Order.py") == (
+        "`src/` → moved to `lib/`, with the same names below it (e.g. `User.py`, `deep/Order.py`)"
+    )
+    assert sentence(move, "a\nb") == "`src/` → moved to `lib/`, with the same names below it"
