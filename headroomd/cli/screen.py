@@ -178,9 +178,7 @@ def _writes(report: Report) -> Iterator[str]:
         path = short_path(write.path)
         done = " (put back)" if write.undone else " (removed)" if write.removed else ""
         yield f"  {ago(write.at, report.at):<12}  {shortened(path, _WIDTH - 16 - len(done))}{done}"
-    last = next((write for write in report.writes if not write.undone), None)
-    if last is not None:
-        yield from _hint("to put a file back:", f"headroomd undo {_quoted(last.path)}", "")
+    yield "    `headroomd undo FILE` puts one back"
 
 
 def _problems(report: Report) -> Iterator[str]:

@@ -96,7 +96,7 @@ def test_what_was_written_and_how_to_put_it_back(headroomd: Run, learnt: Path) -
     headroomd("run-now")
     text = headroomd("status").out
     assert "just now      ~/code/lighthouse/" in text
-    assert "`headroomd undo ~/code/lighthouse/" in text
+    assert "`headroomd undo FILE` puts one back" in text
     assert "enabled for claude, codex, gemini" in text
     headroomd("undo", learnt)
     assert all(one["undone"] for one in _status(headroomd)["written"])

@@ -78,7 +78,7 @@ def test_the_whole_screen() -> None:
         "\n"
         "Written lately\n"
         "  1 min ago     /srv/webshop/CLAUDE.md\n"
-        "    to put a file back: `headroomd undo /srv/webshop/CLAUDE.md`"
+        "    `headroomd undo FILE` puts one back"
     )
 
 
