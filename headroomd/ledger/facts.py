@@ -1,13 +1,14 @@
 """Facts: what was read from session files, each counted once however often agents copied it.
 
-Text that came out of a session is stored by `_evidence_row` and `fail` only, which redact it: nothing secret reaches
+Text that came out of a session is stored by `_store_evidence` and `fail` only, which redact it: nothing secret reaches
 the database.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from headroomd.agents.tail import Cursor
 from headroomd.ledger.db import Connection
-from headroomd.model import CallRef, Evidence, Lesson, SessionStart
+from headroomd.model import CallRef, Evidence, SessionStart
 from headroomd.projects import Place, ProjectRoot
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "Portion", "ProjectFacts", "Totals", "stable_hash"]
 
 _encode = msgspec.msgpack.encode
+_encode_json = msgspec.json.Encoder().encode
 _decode_cursor = msgspec.msgpack.Decoder(Cursor).decode
 _LONGEST_ERROR: Final = 300  # characters
 
@@ -32,6 +34,9 @@ def stable_hash(text: str) -> int:
     """64 bits of `text`, the same in every process, as SQLite holds integers."""
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+_attempt_hash = lru_cache(maxsize=4096)(stable_hash)  # the same few commands are tried in session after session
 
 
 class Portion(Struct, frozen=True):
@@ -121,9 +126,11 @@ class Facts:
 
     def fail(self, path: str, agent: str, error: str) -> None:
         """Remember why a file could not be read further; its cursor stays where it was."""
+        from headroomd.redact import redact
+
         self._db.execute(
             "INSERT INTO files (path, agent, error) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET error = excluded.error",
-            (path, agent, _redact(error)[:_LONGEST_ERROR]),
+            (path, agent, redact(error)[:_LONGEST_ERROR]),
         )
 
     def forget_files(self, paths: Iterable[str]) -> None:
@@ -206,7 +213,9 @@ class Facts:
 
     def _store_calls(self, session: int, portion: Portion) -> None:
         findings = portion.findings
-        self._db.executemany("INSERT OR IGNORE INTO calls VALUES (?, ?)", [(key, session) for key in portion.keys])
+        self._db.execute(
+            "INSERT OR IGNORE INTO calls SELECT value, ? FROM json_each(?)", (session, _json(portion.keys))
+        )
         if not findings.calls:
             return
         self._db.execute(
@@ -220,10 +229,12 @@ class Facts:
         self._db.executemany(
             "INSERT INTO attempts VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET ok = ok + excluded.ok, failed = failed + excluded.failed",
-            [(session, stable_hash(key), ok, failed) for key, (ok, failed) in findings.attempts.items()],
+            [(session, _attempt_hash(key), ok, failed) for key, (ok, failed) in findings.attempts.items()],
         )
 
     def _store_evidence(self, session: int, project: int, findings: Findings) -> None:
+        from headroomd.redact import holds_secret, redact  # compiles a hundred patterns: `status` should not pay for it
+
         self._db.executemany("DELETE FROM evidence WHERE id = ?", [(id_,) for id_ in findings.withdrawn])
         found = [(stable_hash(evidence.failed.key), evidence) for evidence in findings.evidence]
         if not found:
@@ -238,9 +249,10 @@ class Facts:
         self._db.executemany(
             "INSERT OR REPLACE INTO evidence VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                _evidence_row(evidence, project, counted.get(call, session), call)
+                _evidence_row(evidence, project, counted.get(call, session), call, redact)
                 for call, evidence in found
-                if not _holds_secret(evidence.lesson)
+                # No rule may rest on a lesson that is itself secret.
+                if not holds_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}")
             ],
         )
 
@@ -259,32 +271,20 @@ class Facts:
         )
 
 
-def _redact(text: str) -> str:
-    from headroomd.redact import redact  # compiles a hundred patterns: `status` should not pay for it
-
-    return redact(text)
-
-
-def _holds_secret(lesson: Lesson) -> bool:
-    """Whether the lesson itself is secret: no rule may rest on that, so its evidence is not kept."""
-    return _redact(lesson.subject) != lesson.subject or _redact(lesson.remedy) != lesson.remedy
-
-
-def _evidence_row(evidence: Evidence, project: int, session: int, failed_call: int) -> tuple[object, ...]:
-    lesson = evidence.lesson
+def _evidence_row(
+    evidence: Evidence, project: int, session: int, failed_call: int, redact: Callable[[str], str]
+) -> tuple[object, ...]:
+    lesson, failed, fixed = evidence.lesson, evidence.failed, evidence.fixed
     return (
         *(evidence.id, project, session, lesson.section, lesson.subject, lesson.remedy, evidence.at, failed_call),
-        *(_redacted_call(evidence.failed), _redacted_call(evidence.fixed) if evidence.fixed else None),
-        *(_redact(evidence.note), evidence.needs_sessions, evidence.wasted),
-        stable_hash(evidence.opportunity) if evidence.opportunity else None,
+        _json(CallRef(failed.key, failed.at, redact(failed.text), redact(failed.answer))),
+        _json(CallRef(fixed.key, fixed.at, redact(fixed.text), redact(fixed.answer))) if fixed else None,
+        *(redact(evidence.note), evidence.needs_sessions, evidence.wasted),
+        _attempt_hash(evidence.opportunity) if evidence.opportunity else None,
         evidence.agent_specific,
         evidence.tainted,
     )
 
 
-def _redacted_call(call: CallRef) -> str:
-    return _json(CallRef(call.key, call.at, _redact(call.text), _redact(call.answer)))
-
-
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode_json(value).decode()
