@@ -11,18 +11,21 @@ from typing import Final
 from msgspec import Struct
 
 from headroomd.agents.base import AgentPlugin, Environment, Shadow, Targets
-from headroomd.errors import PluginError
+from headroomd.errors import PluginError, TargetError
 from headroomd.intake import plugin_error
 from headroomd.ledger import KnownBlock, Learning, LifecycleRules
 from headroomd.ledger.decisions import similarity
 from headroomd.ledger.policy import CLEARLY, covers
 from headroomd.model import Section
+from headroomd.projects import is_home
 from headroomd.truth import Truth
-from headroomd.writing.block import DEFAULT_LIMIT, Bullet, render
+from headroomd.writing import files
+from headroomd.writing.block import DEFAULT_LIMIT, Bullet, find_block, render
 from headroomd.writing.wording import sentence
 
-__all__ = ["Draft", "PlanOptions", "arrange", "make_drafts", "shadows_of", "targets_of", "worth_telling"]
+__all__ = ["Draft", "PlanOptions", "arrange", "by_hand", "make_drafts", "shadows_of", "targets_of", "worth_telling"]
 
+_AT_HOME: Final = "These hold for work in the home folder itself; paths are relative to it (`~/`)."
 _LINES: Final = re.compile(r"\(~(\d+) lines\)")
 _STILL_ABOUT: Final = 0.25  # by so much a file may grow or shrink before its bullet says so
 _SAME_WORDS: Final = 0.8  # of two sentences together: they say the same
@@ -106,9 +109,13 @@ def make_drafts(
         except Exception as error:
             problems.append(plugin_error(plugin, "could not name its files", error))
             continue
+        if targets is None:
+            continue
         sheet = _sheet(sheets, targets.context)
         sheet.add(plugin.name, context)
-        if memory and targets.memory != targets.context:
+        if mine and is_home(project, env.home):
+            sheet.pointer = _AT_HOME
+        elif memory and targets.memory != targets.context:
             sheet.pointer = sheet.pointer or targets.pointer
         _sheet(sheets, targets.memory).add(plugin.name, memory)
     drafts = []
@@ -142,10 +149,33 @@ def arrange(
     return tuple(sorted(chosen, key=lambda bullet: places.get(bullet.id, len(places))))
 
 
+def by_hand(project: Path, plugins: Iterable[AgentPlugin], env: Environment, options: PlanOptions) -> list[str]:
+    """The lines that people wrote into the files that blocks stand in; a file that cannot be read has none."""
+    lines: dict[str, None] = {}
+    for plugin in plugins:
+        try:
+            targets = targets_of(plugin, project, env, options)
+        except Exception:  # noqa: S112 - it is reported where its block is planned
+            continue
+        for path in {targets.context, targets.memory} if targets else ():
+            try:
+                data = files.read(path, project, path.parent).data
+                span = find_block(data)
+            except TargetError:
+                continue
+            outside = data[: span.start] + data[span.end :] if span else data
+            lines |= dict.fromkeys(line.strip(" \t-*#>") for line in outside.decode("utf-8", "replace").splitlines())
+    return [line for line in lines if line]
+
+
 def shadows_of(plugin: AgentPlugin, project: Path, env: Environment) -> list[Shadow]:
     """What keeps an agent from seeing its blocks; none where its plugin cannot tell."""
     try:
-        return plugin.shadows(project, env)
+        if not is_home(project, env.home):
+            return plugin.shadows(project, env)
+        targets = plugin.global_targets(env)
+        found = plugin.shadows(targets.context.parent, env) if targets else []
+        return [shadow for shadow in found if targets and shadow.path == targets.context]
     except Exception:
         return []  # advice only: nothing depends on it
 
@@ -172,12 +202,18 @@ def _concerns(learning: Learning, agent: str, share: bool) -> bool:
     return agent in learning.agents or (share and not learning.agent_specific)
 
 
-def targets_of(plugin: AgentPlugin, project: Path, env: Environment, options: PlanOptions) -> Targets:
-    """The files of one agent, as the user's options have them. Raises what the plugin raises."""
+def targets_of(plugin: AgentPlugin, project: Path, env: Environment, options: PlanOptions) -> Targets | None:
+    """The files of one agent, as the user's options have them; None where it has none for the home folder.
+
+    Raises what the plugin raises.
+    """
+    if is_home(project, env.home):
+        return plugin.global_targets(env)
     targets = plugin.targets(project, env)
     name = options.context_names.get(plugin.name)
     if options.target is not None:
-        return Targets(project / options.target, targets.memory, targets.pointer)
+        context = project / options.target
+        return Targets(context, context if targets.memory == targets.context else targets.memory, targets.pointer)
     if name:
         return Targets(targets.context.with_name(name), targets.memory, targets.pointer)
     return targets

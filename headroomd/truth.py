@@ -39,11 +39,14 @@ _CHAIN: Final = frozenset({"&&", "||", ";", "|", "&"})
 
 
 class Truth:
-    """The facts of one project; what was looked up is remembered, so use a new one for each look."""
+    """The facts of one project; what was looked up is remembered, so use a new one for each look.
+
+    `home` is the home folder (default: this user's), which is looked through less thoroughly than a project.
+    """
 
     def __init__(self, project: Path, home: Path | None = None) -> None:
         self._project = project
-        self._is_home = home is not None and is_home(project, home)
+        self._is_home = is_home(project, home or Path.home())
         self._named: dict[str, dict[str, list[str]]] = {}
         self._line_counts: dict[str, int | None] = {}
 

@@ -125,6 +125,13 @@ class AgentPlugin(ABC):
     def targets(self, project: Path, env: Environment) -> Targets:
         """The files that the agent loads for the project rooted at `project`."""
 
+    def global_targets(self, env: Environment) -> Targets | None:
+        """The files that the agent loads wherever it runs; None where it has none.
+
+        Where the user wants it, what sessions in the home folder itself teach goes there.
+        """
+        return None
+
     def shadows(self, project: Path, env: Environment) -> list[Shadow]:
         """What keeps the agent from seeing the blocks in `targets`."""
         return []

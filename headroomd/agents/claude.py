@@ -73,6 +73,10 @@ class ClaudeCode(AgentPlugin):
     def targets(self, project: Path, env: Environment) -> Targets:
         return Targets(context=project / "CLAUDE.md", memory=_memory_folder(project, env) / "MEMORY.md")
 
+    def global_targets(self, env: Environment) -> Targets:
+        file = _config(env) / "CLAUDE.md"
+        return Targets(context=file, memory=file)
+
     def shadows(self, project: Path, env: Environment) -> list[Shadow]:
         targets = self.targets(project, env)
         return [*_exclusions(targets.context, project, env), *_memory_shadows(targets.memory, project, env)]

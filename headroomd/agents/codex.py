@@ -78,6 +78,10 @@ class CodexPlugin(AgentPlugin):
     def targets(self, project: Path, env: Environment) -> Targets:  # noqa: ARG002 (CODEX_HOME's files are the user's)
         return Targets(project / "AGENTS.md", project / "instructions.md", _POINTER)
 
+    def global_targets(self, env: Environment) -> Targets:
+        file = _home(env) / "AGENTS.md"
+        return Targets(context=file, memory=file)
+
     def shadows(self, project: Path, env: Environment) -> list[Shadow]:
         return [*_overrides(project), *_overflow(project, env)]
 

@@ -361,9 +361,10 @@ class GeminiPlugin(AgentPlugin):
 
     def targets(self, project: Path, env: Environment) -> Targets:
         """The first context file that the settings name: the one that the CLI's own save_memory writes to."""
-        named = filter(_is_usable, gemini_home.context_file_names(project, env))
-        file = project / next(named, _DEFAULT_CONTEXT_FILE)
-        return Targets(context=file, memory=file)
+        return _loaded_from(project, gemini_home.context_file_names(project, env))
+
+    def global_targets(self, env: Environment) -> Targets:
+        return _loaded_from(gemini_home.gemini_dir(env), gemini_home.context_file_names(env.home, env))
 
     def shadows(self, project: Path, env: Environment) -> list[Shadow]:
         file = self.targets(project, env).context
@@ -376,6 +377,11 @@ class GeminiPlugin(AgentPlugin):
             cause = "Gemini CLI was told not to trust this folder and loads no context file from it"
             found.append(Shadow(file, cause, "trust the folder with /permissions in Gemini CLI"))
         return found
+
+
+def _loaded_from(folder: Path, names: list[str]) -> Targets:
+    file = folder / next(filter(_is_usable, names), _DEFAULT_CONTEXT_FILE)
+    return Targets(context=file, memory=file)
 
 
 def _is_usable(name: str) -> bool:

@@ -137,7 +137,7 @@ def _writes(
     from headroomd.blocks import targets_of
     from headroomd.options import plan_options
 
-    options = plan_options(config, root, _seen(root) or tuple(plugins.plugins))
+    options = plan_options(config, root, _seen(root) or tuple(plugins.plugins), home=env.home)
     files: dict[str, list[str]] = {}
     for plugin in _chosen(plugins, options.agents) if options and project.mode == "auto" else ():
         assert options is not None

@@ -163,7 +163,7 @@ def _projects(places: Places, plugins: Plugins, config: Config, env: Environment
         if not root.is_dir():
             yield Check("project", Verdict.WARN, f"{root} is enabled and not there", f"`headroomd disable {root}`")
             continue
-        options = plan_options(config, root, seen.get(str(root), ()))
+        options = plan_options(config, root, seen.get(str(root), ()), home=env.home)
         chosen = [plugins.plugins[name] for name in (options.agents if options else ()) if name in plugins.plugins]
         yield from _blocks(root, chosen, env, written.get(str(root), []))
 

@@ -23,8 +23,8 @@ from headroomd.daemon.state import Problem, RunState
 from headroomd.errors import HeadroomError, LedgerError, PluginError
 from headroomd.intake import FileReading, find_jobs, own_folders
 from headroomd.ledger import Ledger, SessionJob
-from headroomd.options import plan_options, project_settings
-from headroomd.projects import ProjectFinder
+from headroomd.options import known_projects, plan_options, project_settings
+from headroomd.projects import ProjectFinder, is_home
 from headroomd.scanning import Scanner, ScanReport
 from headroomd.truth import Truth
 
@@ -169,12 +169,12 @@ class Learner:
         Raises LedgerError.
         """
         stale = self._ledger.queue.stale()
-        agents_of = {facts.path: facts.agents for facts in self._ledger.facts.projects()} if stale else {}
+        agents_of = known_projects(self._ledger, config) if stale else {}
         for project in stale:
             if self._should_stop():
                 return
             self._beat()
-            problems = self._refresh(Path(project), agents_of.get(project, ()), config, run)
+            problems = self._refresh(Path(project), agents_of.get(Path(project), ()), config, run)
             run.projects[project] = None
             with self._ledger.transaction():
                 if problems:
@@ -187,13 +187,14 @@ class Learner:
         if not project.is_dir():
             return []
         settings = project_settings(config, project)
-        options = plan_options(config, project, tuple(agents))
-        if settings is None or not settings.enabled or options is None:
-            self._ledger.learnings.refresh(str(project), Truth(project).check)
+        options = plan_options(config, project, tuple(agents), home=self._env.home)
+        is_enabled = settings.enabled if settings is not None else is_home(project, self._env.home)
+        if options is None or not is_enabled:
+            self._ledger.learnings.refresh(str(project), Truth(project, self._env.home).check)
             return []
         plans = pipeline.plan(self._ledger, [project], self._plugins, self._env, options)
         problems = [problem for planned in plans for problem in planned.problems]
-        if settings.mode == "auto":
+        if not options.review:
             for applied in pipeline.apply(self._ledger, plans, _REASON):
                 if applied.problem is not None:
                     problems.append(applied.problem)
