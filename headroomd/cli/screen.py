@@ -88,7 +88,7 @@ def _alive(report: Report) -> Iterator[str]:
 
 
 def _agents(report: Report) -> Iterator[str]:
-    yield click.style(f"{'Agents':<16}{'sessions':>9}  {'last activity':<14}", bold=True)
+    yield click.style(f"{'Agents':<16}{'sessions':>9}  last activity", bold=True)
     for agent in report.agents:
         last = ago(agent.last_activity, report.at)
         line = f"  {_padded(safe(agent.title), 14)}{agent.sessions:>9,}  {last:<14}"

@@ -65,7 +65,7 @@ def test_the_whole_screen() -> None:
         "● headroomd is running: idle\n"
         "  pid 4711, version 1.0.0, started as a systemd service 2 h ago\n"
         "\n"
-        "Agents           sessions  last activity \n"
+        "Agents           sessions  last activity\n"
         "  Claude Code       1,234  3 min ago       watching\n"
         "\n"
         "Queue     1 in use, 2 waiting, 81 read (session files)\n"
