@@ -142,7 +142,7 @@ def _writes(
     for plugin in _chosen(plugins, options.agents) if options and project.mode == "auto" else ():
         assert options is not None
         targets = targets_of(plugin, root, env, options)
-        for file in dict.fromkeys((targets.context, targets.memory)):
+        for file in dict.fromkeys((targets.context, targets.memory)) if targets else ():
             files.setdefault(str(file), []).append(plugin.title)
     return list(files.items())
 
