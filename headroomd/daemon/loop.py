@@ -19,24 +19,23 @@ from headroomd.agents.registry import Plugins
 from headroomd.config import Config, load_config
 from headroomd.daemon import snapshot
 from headroomd.daemon.analyst import Analyse, Analyst
+from headroomd.daemon.clients import Clients
 from headroomd.daemon.clock import JumpDetector
-from headroomd.daemon.control import Command, Request
 from headroomd.daemon.learner import Learner, Run
 from headroomd.daemon.memory import give_back
-from headroomd.daemon.pending import Pending
 from headroomd.daemon.problems import PASSING, Problems
 from headroomd.daemon.schedule import Schedule, Task, next_due
 from headroomd.daemon.sessions import Sessions, Sweep
 from headroomd.daemon.state import DaemonState, Mode, Problem
 from headroomd.daemon.wake import Waker
 from headroomd.daemon.watcher import Watcher
-from headroomd.errors import ConfigError, ControlError, HeadroomError, LedgerError
+from headroomd.errors import ConfigError, LedgerError
 from headroomd.ledger import Ledger
 from headroomd.paths import Places
 
 __all__ = ["LONGEST_IDLE", "Daemon"]
 
-LONGEST_IDLE: Final = 5.0
+LONGEST_IDLE: Final = 2.0
 """Seconds that the loop rests at most: how late folders that appeared are seen, and how old a heartbeat gets."""
 
 
@@ -44,11 +43,9 @@ _SLICE: Final = 0.5  # seconds of work between looks at everything else
 _DEBOUNCE: Final = 0.5  # seconds that hints are gathered for
 _POLL: Final = 10.0  # seconds between sweeps where folders cannot be watched
 _POLL_SHARE: Final = 200.0  # a poll that took t is followed by this many t without one
-_REST: Final = 15.0  # seconds that work rests after the ledger could not be written
+_REST: Final = 5.0  # seconds that work rests after the ledger could not be written
 _REFRESH: Final = 15.0  # seconds between bringing projects up to date while there is more to read
 _TELL: Final = 2.0  # seconds between lines for systemctl status
-_ANSWER: Final = 30.0  # seconds that a client waits for its turn
-_WAIT: Final = 3600.0  # seconds that `run-now --wait` waits
 
 
 class Daemon:
@@ -84,8 +81,7 @@ class Daemon:
         self._is_forced = False  # run-now works even while paused
         self._run: Run | None = None
         self._rung: deque[str] = deque()
-        self._requests: deque[Pending] = deque()
-        self._waiting: list[Pending] = []  # run-now --wait
+        self.clients = Clients(self)
         self._hints_since = self._looked_at = self._rest_until = self._refreshed_at = 0.0
         self._jumps = JumpDetector()
         self._analyst = Analyst(analyse, self.problems, self.waker.wake, lambda: self._is_stopping)
@@ -99,17 +95,10 @@ class Daemon:
         self._is_stopping = True
         self.waker.wake()
 
-    def reload(self) -> None:
+    def reload_soon(self) -> None:
         """Have the config read again. Safe in a signal handler."""
         self._must_reload = True
         self.waker.wake()
-
-    def ask(self, request: Request) -> bytes:
-        """Carry out a client's request, called in the client's thread; the result as JSON. Raises HeadroomError."""
-        pending = Pending(request)
-        self._requests.append(pending)
-        self.waker.wake()
-        return pending.wait(_WAIT if request.wait else _ANSWER)
 
     def _ring(self, name: str) -> None:
         self._rung.append(name)
@@ -144,8 +133,7 @@ class Daemon:
         """Stop what runs beside the loop, and turn clients away."""
         self.schedule.stop()
         self.watcher.stop()
-        for pending in [*self._waiting, *self._requests]:
-            pending.refuse(ControlError("the daemon is stopping", "start it again: headroomd run"))
+        self.clients.turn_away()
         self._analyst.stop()
         self.waker.close()
 
@@ -153,8 +141,7 @@ class Daemon:
         if self._must_reload:
             self._must_reload = False
             self._try_reload()
-        while self._requests and not self._is_stopping:
-            self._serve(self._requests.popleft())
+        self.clients.serve()
         while self._rung and not self._is_stopping:
             self._do(self._rung[0])
             self._rung.popleft()  # only now: what failed is done again
@@ -165,7 +152,7 @@ class Daemon:
 
     def _idle_time(self) -> float:
         """Seconds until there is something to do that nobody will wake us for."""
-        if self._is_stopping or self._requests or self._rung:
+        if self._is_stopping or self.clients.are_waiting or self._rung:
             return 0.0
         now, steady = time.time(), time.monotonic()
         waits = [self._looked_at + LONGEST_IDLE - steady]
@@ -266,8 +253,7 @@ class Daemon:
             )
             give_back()
         if self._may_work:
-            while self._waiting:
-                self._waiting.pop().answer(self.last_run)
+            self.clients.settled(self.last_run)
             self._is_forced = False
 
     def _rest_after(self, error: LedgerError) -> None:
@@ -315,44 +301,21 @@ class Daemon:
                     self.ledger.queue.mark_stale(project)
             self._analyst.take(len(projects))
 
-    # -- requests ------------------------------------------------------------------------------------------------
+    # -- what clients ask for ------------------------------------------------------------------------------------
 
-    def _serve(self, pending: Pending) -> None:
-        try:
-            self._answer(pending)
-        except HeadroomError as error:
-            pending.refuse(error)
-
-    def _answer(self, pending: Pending) -> None:
-        request = pending.request
-        if request.cmd == Command.PING:
-            pending.answer({})
-        elif request.cmd == Command.STATUS:
-            pending.answer(self.state())
-        elif request.cmd == Command.RUN_NOW:
-            self._run_now(pending)
-        elif request.cmd in (Command.PAUSE, Command.RESUME):
-            self._pause(is_paused=request.cmd == Command.PAUSE)
-            pending.answer({"paused": self.is_paused})
-        elif request.cmd == Command.RELOAD:
-            pending.answer({"changed": self._reload()})
-        else:
-            raise ControlError(f"the daemon knows no command {request.cmd!r}", "update it, and restart it")
-
-    def _run_now(self, pending: Pending) -> None:
+    def run_now(self, project: str) -> int:
+        """Have all that waits (of one project) read and written, though paused; how many files that is."""
         self._sweep()
         with self.ledger.transaction():
-            queued = self.ledger.queue.hasten(pending.request.project)
-            self.ledger.queue.mark_all_stale(pending.request.project)
+            queued = self.ledger.queue.hasten(project)
+            self.ledger.queue.mark_all_stale(project)
         self.sessions.reload()
         self._is_forced = True
         self._run = self._run or Run(time.time())
-        if pending.request.wait:
-            self._waiting.append(pending)
-        else:
-            pending.answer({"queued": queued})
+        return queued
 
-    def _pause(self, *, is_paused: bool) -> None:
+    def pause(self, *, is_paused: bool) -> None:
+        """Read and write nothing until told otherwise, after a restart either."""
         with self.ledger.transaction():
             self.ledger.queue.set_note("paused", "yes" if is_paused else "")
         self.is_paused = is_paused
@@ -374,13 +337,13 @@ class Daemon:
 
     def _try_reload(self) -> None:
         try:
-            changed = self._reload()
+            changed = self.reload()
         except ConfigError as error:
             self._log.error("config_not_reloaded", reason=str(error))
         else:
             self._log.info("config_reloaded", changed=changed)
 
-    def _reload(self) -> list[str]:
+    def reload(self) -> list[str]:
         """Take the config as it is now, or keep the one in force and raise ConfigError."""
         try:
             config = load_config(self.places)
@@ -388,7 +351,7 @@ class Daemon:
         except ConfigError as error:
             cause = f"{error.cause}; the config from before is still in force"
             self.problems.note(Problem("config", cause, error.remedy))
-            raise
+            raise ConfigError(cause, error.remedy) from error
         self.problems.mended("config")
         changed = [key for key in type(config).model_fields if getattr(config, key) != getattr(self.config, key)]
         self.watcher.stop()

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Final
 
-import structlog
-
 from headroomd import __version__, logs
 from headroomd.agents.base import Environment
 from headroomd.agents.registry import load_plugins
@@ -42,7 +40,7 @@ def boot(places: Places, variables: Mapping[str, str] | None = None, *, analyse:
     """
     variables = os.environ if variables is None else variables
     notifier = Notifier.from_environment(variables)
-    logs.configure(variables=variables)
+    log = logs.configure(variables=variables)
     step_back()
     make_private(places.state)
     with contextlib.ExitStack() as stack:
@@ -60,14 +58,13 @@ def boot(places: Places, variables: Mapping[str, str] | None = None, *, analyse:
             on_activity=notifier.status,
         )
         stack.callback(daemon.close)
-        server = ControlServer(places.socket, daemon.ask)
+        server = ControlServer(places.socket, daemon.clients.ask)
         stack.callback(server.stop)
         server.start()
         stack.enter_context(_signals(daemon))
         daemon.start()
         _keep_alive(daemon, server, notifier)
         notifier.ready()
-        log = structlog.get_logger()
         log.info("started", version=__version__, pid=os.getpid(), mode=daemon.mode, state=str(places.state))
         daemon.run()
         notifier.stopping()
@@ -97,7 +94,7 @@ def _signals(daemon: Daemon) -> Iterator[None]:
     handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
         signal.SIGTERM: on_stop,
         signal.SIGINT: on_stop,
-        signal.SIGHUP: lambda _number, _frame: daemon.reload(),
+        signal.SIGHUP: lambda _number, _frame: daemon.reload_soon(),
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

@@ -26,6 +26,7 @@ from headroomd.ledger import JobState, Ledger, SessionJob
 __all__ = ["Sessions", "Sweep"]
 
 _MOST_BELOW: Final = 5000  # files of a folder that appeared; the sweep finds the rest
+_CHUNK: Final = 500  # rows that are stored together: bounds memory
 _NS: Final = 1e9
 
 
@@ -149,11 +150,14 @@ class Sessions:
             known = seen.pop(path, None)
             if info is None or known == (info.st_size, info.st_mtime_ns) or path in self._open:
                 continue
-            changed.append(self._changed(plugin.name, path, info))
+            changed.append(self._judged(self._changed(plugin.name, path, info)))
+            found.changed += 1
+            if len(changed) == _CHUNK:  # the first sweep finds thousands
+                self._store(changed, [])
+                changed.clear()
         present = [str(root) + os.sep for root in _roots(plugin, self._env) if root.is_dir()]
         gone = [path for path in seen if path.startswith(tuple(present)) and _stat(path) is None]
-        self._store([self._judged(job) for job in changed], gone)
-        found.changed += len(changed)
+        self._store(changed, gone)
         found.gone += len(gone)
 
     def _changed(self, agent: str, path: str, info: os.stat_result) -> SessionJob:
