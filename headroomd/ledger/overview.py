@@ -55,7 +55,7 @@ class Overview:
         lines = {
             agent: (int(odd), int(skipped))
             for agent, odd, skipped in self._db.execute(
-                "SELECT agent, total(odd), total(skipped) FROM files GROUP BY agent"
+                "SELECT agent, total(odd), total(skipped) FROM files WHERE odd > 0 OR skipped > 0 GROUP BY agent"
             )
         }
         rows = self._db.execute("SELECT agent, count(*), max(last_at) FROM sessions GROUP BY agent")

@@ -35,6 +35,7 @@ CREATE TABLE files (
     error TEXT NOT NULL DEFAULT ''      -- why the last reading stopped early
 ) WITHOUT ROWID;
 CREATE INDEX files_of_agent ON files (agent);
+CREATE INDEX files_with_losses ON files (agent, odd, skipped) WHERE odd > 0 OR skipped > 0;
 
 -- Every call that was ever counted, by a 64-bit hash of its key, and the session that it counts for: the one that
 -- was read first. This is how a call counts once over forks, resumes, checkpoints and migrations.
