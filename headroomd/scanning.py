@@ -43,6 +43,14 @@ class ScanReport(Struct):
     totals: Totals = field(default_factory=Totals)
 
 
+class _Unread(Struct):
+    """Files of one agent that were left out for the same sort of reason."""
+
+    first: PluginError
+    place: int  # in the report's problems
+    more: int = 0  # than the first
+
+
 class Scanner:
     """One scan: which files have something new, and how that gets into the ledger."""
 
@@ -52,6 +60,7 @@ class Scanner:
         self._finder = finder
         self._report = report
         self._sessions: set[tuple[str, str]] = set()
+        self._unread: dict[tuple[str, bool], _Unread] = {}
 
     def jobs(self, plugin: AgentPlugin, *, main_only: bool) -> list[Job]:
         """The files of one agent that have something new; those that are gone are forgotten."""
@@ -141,9 +150,20 @@ class Scanner:
                     self._count(portion, batch)
         except (OSError, PluginError) as error:
             problem = error if isinstance(error, PluginError) else _unreadable(path, error)
-            self._report.problems.append(problem)
+            self._tell(job.plugin, problem, of_plugin=problem is error)
             with batch.part():
                 facts.fail(path, job.plugin.name, problem.cause)
+
+    def _tell(self, plugin: AgentPlugin, problem: PluginError, *, of_plugin: bool) -> None:
+        """Report a file that was left out: the first of a plugin by name, the others with it by their number."""
+        unread = self._unread.get((plugin.name, of_plugin))
+        if unread is None:
+            self._unread[plugin.name, of_plugin] = _Unread(problem, len(self._report.problems))
+            self._report.problems.append(problem)
+            return
+        unread.more += 1
+        cause = f"{unread.first.cause}, and {unread.more:,} more session file{'s' if unread.more > 1 else ''}"
+        self._report.problems[unread.place] = PluginError(cause, problem.remedy)
 
     def _count(self, portion: Portion, batch: Batch) -> None:
         report = self._report

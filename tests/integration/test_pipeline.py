@@ -223,6 +223,22 @@ def test_broken_file_costs_itself(world: World) -> None:
     assert (report.calls, report.problems, report.totals.errors) == (2, [], {})
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_broken_plugin_is_one_problem(world: World, workers: int) -> None:
+    """However many of its files cannot be read, and beside those that nobody can read."""
+    for number in range(3):
+        world.write(f"bad{number}", b'{"boom": true}\n')
+    world.write("bad", b'{"boom": true}\n', agent="other")
+    os.mkfifo(world.file("pipe"))
+    report = world.scan(workers=workers)
+    causes = sorted(problem.cause for problem in report.problems)
+    assert len(causes) == len(world.plugins.plugins) + 1
+    assert "pipe.log" in causes[0]
+    assert causes[1].endswith("bad.log (KeyError: 'boom')")
+    assert causes[2].endswith("(KeyError: 'boom'), and 2 more session files")
+    assert len(report.totals.errors) == 5
+
+
 def test_plugin_that_cannot_list_costs_itself(world: World) -> None:
     """One agent's plugin that raises leaves the others alone."""
 

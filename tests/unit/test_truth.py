@@ -190,3 +190,13 @@ def test_programs_that_a_lesson_names() -> None:
     assert named_programs(lesson) == ("python3", "uv")
     assert named_programs(Lesson(Section.COMMANDS, "./gradlew test", "cd app && ./gradlew test")) == ()
     assert named_programs(Lesson(Section.PATHS, "a", "b")) == ()
+
+
+def test_the_home_folder_is_looked_through_only_where_the_paths_lead(tmp_path: Path) -> None:
+    """Files of the same name elsewhere count in a project, and are not looked for in the home folder."""
+    make(tmp_path, "docs/user.py", "other/user.py")
+    lesson = Lesson(Section.PATHS, "notes/user.py", "docs/user.py")
+    assert "2 files bear the name" in Truth(tmp_path).check(lesson)
+    assert Truth(tmp_path, home=tmp_path).check(lesson) == ""
+    make(tmp_path, "docs/old/user.py")
+    assert "2 files bear the name" in Truth(tmp_path, home=tmp_path).check(lesson)
