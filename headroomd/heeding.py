@@ -25,7 +25,7 @@ from headroomd.writing.edits import find_edits
 from headroomd.writing.files import MAX_SIZE
 from headroomd.writing.wording import harmless
 
-__all__ = ["branch_of", "heed"]
+__all__ = ["branch_of", "heed", "is_fit"]
 
 _LONGEST: Final = 400  # characters of a bullet that somebody wrote by hand
 _SECTIONS: Final = {section.value: section for section in Section}
@@ -100,7 +100,7 @@ def _decide(
         ledger.decisions.decide(id_, Decided.FORGOTTEN, texts[id_])
     ids = {text: id_ for id_, text in block.bullets}
     for id_, text in edits.reworded.items():
-        if _is_fit(text):
+        if is_fit(text):
             ledger.decisions.pin(id_, text)
             ids[text] = id_
     known = ledger.blocks.texts(block.project) if edits.added else {}
@@ -109,13 +109,13 @@ def _decide(
             ids[text] = known[text]
             if ledger.decisions.is_forgotten(known[text]):
                 ledger.decisions.restore(known[text])
-        elif _is_fit(text):
+        elif is_fit(text):
             lesson = Lesson(_SECTIONS.get(heading, Section.PREFERENCES), text)
             ids[text] = learning_id(block.project, lesson)
             ledger.decisions.adopt(block.project, ids[text], lesson, msgspec.json.encode(agents).decode())
     return tuple((ids[text], text) for _, text in found if text in ids)
 
 
-def _is_fit(text: str) -> bool:
+def is_fit(text: str) -> bool:
     """Whether a person's words may go to other files, too. Others stay in the journal, not in the block."""
     return len(text) <= _LONGEST and harmless(text) and not holds_secret(text)

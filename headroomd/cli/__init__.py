@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import click
@@ -32,6 +33,15 @@ _MODULES: Final = {
     "run-now": "control",
     "why": "evidence",
     "undo": "evidence",
+    "history": "history",
+    "forget": "decisions",
+    "pin": "decisions",
+    "restore": "decisions",
+    "review": "review",
+    "accept": "decisions",
+    "reject": "decisions",
+    "export": "transfer",
+    "import": "transfer",
     "config": "settings",
     "doctor": "doctor",
     "service": "service",
@@ -43,7 +53,7 @@ _MODULES: Final = {
 }
 """Which module of this package holds which command, in the order of `headroomd --help`.
 
-The function has the command's name, with "_" for "-".
+The function has the command's name, with "_" for "-", and behind a Python keyword.
 """
 
 
@@ -56,7 +66,8 @@ class _LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
             return None
-        command = getattr(import_module(f"{__name__}.{_MODULES[cmd_name]}"), cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_") + "_" * iskeyword(cmd_name)
+        command = getattr(import_module(f"{__name__}.{_MODULES[cmd_name]}"), name)
         assert isinstance(command, click.Command)
         return command
 

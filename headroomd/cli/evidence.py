@@ -14,7 +14,7 @@ from headroomd.paths import Places
 if TYPE_CHECKING:
     from headroomd.pipeline import Undone
 
-__all__ = ["undo", "why"]
+__all__ = ["journalled", "undo", "why"]
 
 
 @click.command()
@@ -51,7 +51,7 @@ def undo(path: Path | None, as_json: bool) -> int:
     from headroomd.ledger import Ledger
 
     with Ledger.open(Places.current().ledger) as ledger:
-        undone = pipeline.undo(ledger, _journalled(path) if path else None)
+        undone = pipeline.undo(ledger, journalled(path) if path else None)
     if as_json:
         emit_json("undo", files=[_undone_json(one) for one in undone])
     elif not undone:
@@ -64,7 +64,7 @@ def undo(path: Path | None, as_json: bool) -> int:
     return 1 if problems else 0
 
 
-def _journalled(path: Path) -> Path:
+def journalled(path: Path) -> Path:
     """How the journal calls a file, or the project that a folder belongs to."""
     from headroomd.projects import project_root
 

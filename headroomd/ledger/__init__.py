@@ -13,8 +13,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from headroomd.ledger.analyses import Analyses, AnalysisProblem, Question, Refusal, Spent, day_of
 from headroomd.ledger.blocks import Blocks, KnownBlock
@@ -29,6 +30,9 @@ from headroomd.ledger.policy import LifecycleRules
 from headroomd.ledger.programs import Programs
 from headroomd.ledger.queue import JobState, Queue, SessionJob
 from headroomd.ledger.rules import Rule
+
+if TYPE_CHECKING:
+    from headroomd.ledger.transfer import Transfer
 
 __all__ = [
     "AgentTotals",
@@ -86,6 +90,13 @@ class Ledger:
         self.analyses = Analyses(connection)
         self.overview = Overview(connection)
         self.programs = Programs(connection)
+
+    @cached_property
+    def transfer(self) -> Transfer:
+        """Out of this ledger and into it, as JSON."""
+        from headroomd.ledger.transfer import Transfer  # compiles what redacts: `status` should not pay for it
+
+        return Transfer(self._connection)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> Self:

@@ -105,11 +105,13 @@ class Journal:
             str(path),
         )
 
-    def history(self, path: Path | None = None) -> list[Entry]:
-        """Every write, or those of a file or a project, newest first."""
-        if path is None:
-            return self._entries("ORDER BY id DESC")
-        return self._entries("WHERE path = ?1 OR project = ?1 ORDER BY id DESC", str(path))
+    def history(self, path: Path | None = None, most: int = -1) -> list[Entry]:
+        """The latest writes, or those of a file or a project, newest first; all of them, or at most so many."""
+        return self._entries(
+            "WHERE ?1 IS NULL OR path = ?1 OR project = ?1 ORDER BY id DESC LIMIT ?2",
+            None if path is None else str(path),
+            most,
+        )
 
     def latest(self, path: Path) -> Entry | None:
         """The latest entry of a file, whatever became of it."""
