@@ -1,10 +1,11 @@
 """The spine: session files become facts, facts become learnings, learnings become blocks in the files agents load.
 
-    scan   session files ─► facts         read what is new, correlate it, store it      intake, correlation, ledger
-    plan   facts ─► learnings ─► drafts   heed the user's edits, judge the evidence,
-                                          check it on the disk                          heeding, ledger, truth, blocks
-    apply  drafts ─► files                journal each write, then swap the file        writing
-    undo   files ◄─ journal               put back what was there before
+    scan     session files ─► facts         read what is new, correlate it, store it    intake, correlation, ledger
+    analyse  facts ─► rules                 ask an LLM, believe what can be checked      analysis (optional)
+    plan     facts ─► learnings ─► drafts   heed the user's edits, judge the evidence,
+                                            check it on the disk                        heeding, ledger, truth, blocks
+    apply    drafts ─► files                journal each write, then swap the file      writing
+    undo     files ◄─ journal               put back what was there before
 
 Each step can be run alone and again: doing one twice changes nothing.
 """
@@ -12,28 +13,47 @@ Each step can be run alone and again: doing one twice changes nothing.
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from headroomd.agents.base import Environment, Shadow
 from headroomd.agents.registry import Plugins
-from headroomd.blocks import Draft, PlanOptions, make_drafts, shadows_of, worth_telling
+from headroomd.blocks import Draft, PlanOptions, by_hand, make_drafts, shadows_of, worth_telling
 from headroomd.errors import HeadroomError, TargetError
 from headroomd.heeding import branch_of, heed
 from headroomd.intake import own_folders
-from headroomd.ledger import Entry, EntryState, KnownBlock, Learning, Ledger, Status
+from headroomd.ledger import Entry, EntryState, KnownBlock, Learning, Ledger, LifecycleRules, Reword, Status
 from headroomd.projects import ProjectFinder
+from headroomd.revalidation import revalidate_project
 from headroomd.scanning import Scanner, ScanReport
 from headroomd.truth import Truth
 from headroomd.writing import files
 from headroomd.writing.block import find_block, put_block, read_bullets
 from headroomd.writing.plan import Write, plan_write
 
-__all__ = ["Applied", "PlanOptions", "ProjectPlan", "ScanReport", "Undone", "apply", "plan", "scan", "undo"]
+if TYPE_CHECKING:  # a run without an LLM imports nothing of it
+    from headroomd.analysis.backends import Backend
+    from headroomd.analysis.run import AnalysisReport, View
+    from headroomd.config import Analysis
+
+__all__ = [
+    "Applied",
+    "PlanOptions",
+    "ProjectPlan",
+    "ScanReport",
+    "Undone",
+    "analyse",
+    "apply",
+    "plan",
+    "revalidate",
+    "scan",
+    "undo",
+]
 
 _TRIES: Final = 3  # at a file that somebody else is writing at the same time
 Progress = Callable[[int, int], None]
@@ -101,6 +121,35 @@ def scan(
     return report
 
 
+def analyse(
+    ledger: Ledger,
+    projects: Iterable[Path],
+    plugins: Plugins,
+    env: Environment,
+    options: PlanOptions,
+    backend: Backend,
+    settings: Analysis,
+    *,
+    eager: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> AnalysisReport:
+    """Ask `backend` about the evidence of `projects` that waits, within the budget of the day; see analysis.run.
+
+    Writes no file: what is believed are learnings that the next `plan` takes up. Raises LedgerError, and ConfigError
+    where the budget of a call is too small.
+    """
+    from headroomd.analysis import run
+
+    def look(project: Path) -> View:
+        truth = Truth(project, env.home)
+        ledger.analyses.revalidate(str(project), truth.exists)
+        learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
+        return run.View(learnings, by_hand(project, plugins.plugins.values(), env, options), truth.exists)
+
+    there = [project for project in projects if project.is_dir()]
+    return run.analyse(ledger, there, backend, settings, look, eager=eager, should_stop=should_stop)
+
+
 def plan(
     ledger: Ledger, projects: Iterable[Path], plugins: Plugins, env: Environment, options: PlanOptions
 ) -> list[ProjectPlan]:
@@ -128,6 +177,27 @@ def apply(ledger: Ledger, plans: Iterable[ProjectPlan], reason: str = "learn") -
     return [applied for draft in drafts if (applied := _apply_draft(ledger, draft, run, reason)) is not None]
 
 
+def revalidate(
+    ledger: Ledger,
+    projects: Iterable[Path],
+    rules: LifecycleRules | None = None,
+    path: str | None = None,
+    reword: Reword | None = None,
+) -> list[Learning]:
+    """Look at every learning of `projects` as the world is now; returns those whose status changed.
+
+    `path` is where programs are looked for (default: this process's PATH). Writes no file: `plan` and `apply` do.
+    Raises LedgerError.
+    """
+    path = os.environ.get("PATH", os.defpath) if path is None else path
+    return [
+        learning
+        for project in projects
+        if project.is_dir()
+        for learning in revalidate_project(ledger, project, rules or LifecycleRules(), path, reword)
+    ]
+
+
 def undo(ledger: Ledger, path: Path | None = None) -> list[Undone]:
     """Put back what stood in a file (or in the files of the project at `path`) before its last write.
 
@@ -151,8 +221,9 @@ def _plan_project(
     options: PlanOptions,
 ) -> ProjectPlan:
     chosen = [plugins.plugins[name] for name in agents if name in plugins.plugins]
-    truth = Truth(project)
+    truth = Truth(project, env.home)
     heed(ledger, project)
+    ledger.analyses.revalidate(str(project), truth.exists)
     learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
     active = worth_telling((one for one in learnings if one.status is Status.ACTIVE), options.review)
     refused = [Path(path) for path in ledger.blocks.refused(str(project))]

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from headroomd.analysis.prompt import LONGEST_RULE, MOST_RULES
 from headroomd.analysis.rule_text import RuleText, parse, root, roots, said_alike, stands_in, words_of
-from headroomd.analysis.vocabulary import EFFECTS, PLAIN
+from headroomd.analysis.vocabulary import EFFECTS, FRAME, PLAIN
 from headroomd.ledger import Rule
 from headroomd.model import Evidence, Section
 from headroomd.redact import holds_secret
@@ -40,6 +40,7 @@ _ROLE: Final = re.compile(
 _ENCODED: Final = re.compile(
     r"[A-Za-z0-9+=]{20,}|(?:\\x[0-9a-f]{2}|%[0-9a-f]{2}|&#?\w+;|\\u[0-9a-f]{4}){2,}", re.IGNORECASE
 )
+_WAS_SECRET: Final = re.compile(r"\[[a-z]+(?:[- ][a-z0-9]+)*\]")  # as `redact` leaves it
 _URGED: Final = re.compile(r"\b(?:use|run|with|via|call|invoke|prefer|prefers)\s+(?:the\s+)?$", re.IGNORECASE)
 _DENIED: Final = re.compile(
     r"(?:\b(?:not|never|instead\s+of|rather\s+than|avoid|don['’]?t\s+(?:use|run)|no|over|statt|nicht|kein)"
@@ -66,6 +67,7 @@ class Given(Struct, frozen=True):
     items: Mapping[str, Sequence[Evidence]]  # by the ids that were handed out
     exists: Callable[[str], bool]  # whether a relative path is in the project
     known: Mapping[str, Known] = {}  # by id
+    evidence_of: Callable[[str], Sequence[Evidence]] = lambda _: ()  # of a learning, by its id
     by_hand: Sequence[str] = ()  # lines that people wrote into the files that blocks stand in
     name: Callable[[Section, str], str] = lambda section, text: f"{section}:{text}"  # the id of a new rule
 
@@ -167,9 +169,9 @@ def _reviewed(said: _Said, given: Given, accepted: Mapping[str, Rule]) -> Rule:
     candidate = _Candidate(said, _section(said.section), _parsed(text), _cited(said, given), _replaced(said, given))
     for check in _CHECKS:
         check(candidate, given)
+    _check_replaced(candidate)
     evidence = _relevant(candidate)
     needed = _needed_sessions(candidate, evidence, given)
-    _check_replaced(candidate)
     _check_new(candidate, given)
     rendered = candidate.text.rendered
     if len(rendered) > LONGEST_RULE or not harmless_prose(rendered):
@@ -197,8 +199,8 @@ def _check_text(text: str) -> None:
         _refuse("it holds line breaks, control or invisible characters, or the block's own marks")
     if _LINK.search(text):
         _refuse("it holds a link")
-    if holds_secret(text) or "[redacted" in text.lower():
-        _refuse("it holds a secret")
+    if holds_secret(text) or _WAS_SECRET.search(text):
+        _refuse("it holds a secret, or what was one")
     if not harmless_prose(text):
         _refuse("it holds markup or an import")
     if any(_is_encoded(match[0]) for match in _ENCODED.finditer(text)):
@@ -240,7 +242,8 @@ def _cited(said: _Said, given: Given) -> list[Sequence[Evidence]]:
 def _replaced(said: _Said, given: Given) -> list[Known]:
     if not set(said.replaces) <= given.known.keys():
         _refuse("it replaces a learning that was not handed out")
-    return [given.known[id_] for id_ in dict.fromkeys(said.replaces)]
+    ids = dict.fromkeys(said.replaces)
+    return [msgspec.structs.replace(given.known[id_], evidence=tuple(given.evidence_of(id_))) for id_ in ids]
 
 
 def _check_names(candidate: _Candidate, given: Given) -> None:
@@ -299,7 +302,9 @@ def _check_direction(candidate: _Candidate, given: Given) -> None:
             unwanted = _denied_words(lesson.subject)
             turned = any(name.split()[0] in unwanted for name in urged)
         else:
-            turned = bool(lesson.remedy) and (lesson.subject in urged or lesson.remedy in denied)
+            # "npm test" that works in a folder only is right and wrong: what counts is what stands beside it
+            is_part = stands_in(lesson.subject, lesson.remedy)
+            turned = bool(lesson.remedy) and ((lesson.subject in urged and not is_part) or lesson.remedy in denied)
         if turned:
             _refuse("it turns its evidence round")
 
@@ -331,7 +336,7 @@ _CHECKS: Final = (_check_names, _check_section, _check_effects, _check_prose, _c
 
 def _relevant(candidate: _Candidate) -> list[Evidence]:
     """The evidence that has something to do with the rule: citing what has not lends it no support."""
-    words = roots(" ".join(word for word in words_of(candidate.text.prose) if word not in PLAIN or len(word) > 4))
+    words = roots(" ".join(word for word in words_of(candidate.text.prose) if word not in FRAME))
     found = []
     for one in candidate.evidence:
         source = _source([one])
@@ -433,7 +438,9 @@ def _mostly(some: set[str], own: set[str]) -> bool:
 
 
 def _is_path(name: str) -> bool:
-    return " " not in name and not name.startswith("-") and not _SHELL.search(name)
+    """Whether a name can only be a path: a file of the project may be called `curl`."""
+    is_word = " " in name or name.startswith("-") or _SHELL.search(name)
+    return not is_word and ("/" in name or "." in name)
 
 
 def _shown(raw: Any) -> str:

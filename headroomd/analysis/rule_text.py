@@ -15,7 +15,8 @@ _SPAN: Final = re.compile(r"`([^`]+)`")
 _BARE: Final = re.compile(
     r"""(?<![\w`/.-])(
         --?[A-Za-z][\w-]*(?:=[\w./-]+)?                # a flag
-      | (?:\.{0,2}/|~/)?[\w.@+-]+(?:/[\w.@+*-]+)+/?    # a path
+      | (?:~|\.{1,2})?/[\w.@+*-]+(?:/[\w.@+*-]+)*/?     # a path that says where it starts
+      | [\w.@+-]+(?:/[\w.@+*-]+)+/?                     # a path
       | [\w.-]+/(?!\w)                                 # a folder
       | \.[A-Za-z][\w.-]+                              # a dotfile
       | \w[\w-]*(?:\.[A-Za-z]\w*)+                     # a file name, a module
@@ -28,7 +29,7 @@ _ABBREVIATIONS: Final = frozenset({"e.g", "i.e", "z.b", "d.h", "p.ej", "a.k.a"})
 _EITHER: Final = re.compile(r"[a-z]+/[a-z]+")  # "and/or", "read/write"
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _WIDE: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_TOKEN: Final = re.compile(r"[\w@./+=-]*\w")
+_TOKEN: Final = re.compile(r"[\w@./+='-]*\w")
 _FRAME: Final = frozenset(
     {
         *("a", "an", "the", "this", "that", "in", "of", "to", "for", "with", "on", "at", "by", "from", "here"),
@@ -139,5 +140,6 @@ def said_alike(one: str, other: str) -> bool:
 
 def _telling(text: str) -> list[str]:
     """The words that matter, each once."""
-    words = [root(word) if word.isalpha() else word for word in _TOKEN.findall(text.lower())]
+    tokens = _TOKEN.findall(text.lower().replace("’", "'"))
+    words = ["not" if word in NEGATIONS else root(word) if word.isalpha() else word for word in tokens]
     return [word for word in dict.fromkeys(words) if word not in _FRAME]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["EFFECTS", "NEGATIONS", "PLAIN"]
+__all__ = ["EFFECTS", "FRAME", "NEGATIONS", "PLAIN"]
 
 
 def _words(*texts: str) -> frozenset[str]:
@@ -20,8 +20,7 @@ NEGATIONS: Final = _words(
     niemals kein keine statt nunca jamás ne pas jamais não non mai не никогда 不 不要 别 勿"""
 )
 
-PLAIN: Final = NEGATIONS | _words(
-    # the frame of a sentence
+FRAME: Final = NEGATIONS | _words(
     """a an the this that these those it its they them their there here and or but so if then else than as at by for
     from in into inside of off on onto out outside over per through to under until up upon via while with within across
     after again against all also always already another any anything anywhere are around be because been before behind
@@ -37,7 +36,11 @@ PLAIN: Final = NEGATIONS | _words(
     left let lets long longer match matches mean means no nothing normal number older newer old new order original
     part parts plain plainly possible previously prefers prefer preferred prefered preferring preference wants want
     wanted likes asks asked user user's users users' person refuses refused rejects rejected insists requires require
-    required requiring requirement rule keep keeping stays stay stop stops lasting known""",
+    required requiring requirement rule keep keeping stays stay stop stops lasting known please""",
+)
+"""What a sentence is held together by."""
+
+PLAIN: Final = FRAME | _words(
     # what one does in a project, without an effect of its own
     """use run runs running invoke invoked call calls read reads reading search searches searched searching look looks
     looking find finds finding see list lists listing open opens opened opening view show shows shown showing check

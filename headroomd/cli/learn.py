@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,10 +12,13 @@ import click
 
 from headroomd.cli.folders import chosen_project
 from headroomd.cli.output import complain, note
+from headroomd.errors import ConfigError
 from headroomd.paths import Places, make_private
 
 if TYPE_CHECKING:
+    from headroomd.agents.base import Environment
     from headroomd.agents.registry import Plugins
+    from headroomd.analysis.backends import Backend
     from headroomd.config import Config
     from headroomd.ledger import Ledger
     from headroomd.pipeline import PlanOptions
@@ -38,7 +43,7 @@ _CHOICE: Final = "name one with --project, or take all with --all"
     metavar="[auto|claude|codex|gemini|NAME]",
     help="The agent whose sessions are read and whose files are written; NAME is a plugin's.",
 )
-@click.option("--model", metavar="TEXT", help="LLM for analysis; none is correlation only (default: auto).")
+@click.option("--model", metavar="TEXT", help="LLM for analysis; none is correlation only (default: auto, see below).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--target", type=click.Path(path_type=Path), help="Write the context block to this file of the project instead."
@@ -60,12 +65,17 @@ def learn(
 
     Without --apply nothing is written: you see a diff of every file that would change, and for each rule how many
     sessions and calls it rests on.
+
+    With an LLM, evidence is sent to it, redacted: calls that failed, those that worked, and what you said about them;
+    never whole transcripts. This is done without --apply, too. "auto" takes the first of ANTHROPIC_API_KEY,
+    OPENAI_API_KEY, GEMINI_API_KEY, HEADROOM_LEARN_CLI, and claude, gemini, codex on PATH; "--model none" sends nothing.
     """
     if project and everything:
         raise click.UsageError("--project and --all exclude each other")
     from headroomd import pipeline
     from headroomd.agents.base import Environment
     from headroomd.agents.registry import load_plugins
+    from headroomd.analysis.run import AnalysisReport
     from headroomd.cli import learned
     from headroomd.cli.progress import ScanProgress
     from headroomd.config import load_config
@@ -76,8 +86,10 @@ def learn(
     env = Environment.current()
     plugins = load_plugins()
     agents = _agents(agent, plugins)
-    _check_model(model)
-    root = None if everything else chosen_project(project or Path.cwd(), _CHOICE)
+    backend = _backend(model, config)
+    root = (
+        None if everything else chosen_project(project or Path.cwd(), _CHOICE, or_home=config.home_sessions == "global")
+    )
     make_private(places.state)
     with Ledger.open(places.ledger) as ledger:
         with ScanProgress() as progress:
@@ -90,13 +102,25 @@ def learn(
                 workers=workers,
                 on_progress=progress,
             )
+        choices = list(_choices(ledger, root, config, env, agents, target))
+        asked = AnalysisReport()
+        for options, projects in choices:
+            if backend is not None and asked.problem is None:
+                asked.add(
+                    pipeline.analyse(ledger, projects, plugins, env, options, backend, config.analysis, eager=True)
+                )
         plans = [
-            plan
-            for options, projects in _choices(ledger, root, config, agents, target)
-            for plan in pipeline.plan(ledger, projects, plugins, env, options)
+            plan for options, projects in choices for plan in pipeline.plan(ledger, projects, plugins, env, options)
         ]
         applied = pipeline.apply(ledger, plans) if apply else None
-    result = learned.Result(root, report, plans, applied)
+        analysed = learned.Analysed(
+            model="/".join(filter(None, (backend.name, backend.model))) if backend else "none",
+            report=asked,
+            waiting=ledger.analyses.waiting(),
+            refusals={str(plan.project): ledger.analyses.refusals(str(plan.project)) for plan in plans},
+            was_named=model not in (None, "auto", "none"),
+        )
+    result = learned.Result(root, report, plans, applied, analysed)
     if as_json:
         learned.show_json(result)
     else:
@@ -106,12 +130,23 @@ def learn(
     return 1 if result.has_failed else 0
 
 
-def _check_model(model: str | None) -> None:
-    """There is no analyst to hand a model to: naming one must not pass for using it."""
-    if model not in (None, "auto", "none"):
-        raise click.UsageError(f"--model {model}: this version learns by correlation only; --model none says so")
-    if model != "none":
-        note("No LLM is used: this version learns by correlation only.")
+def _backend(model: str | None, config: Config) -> Backend | None:
+    """The LLM to ask, and a word about what goes where."""
+    if model == "none":
+        return None
+    from headroomd.analysis.backends import select
+
+    try:
+        backend = select(model, os.environ, shutil.which, config)
+    except ConfigError as error:
+        if model is None:
+            raise
+        raise click.UsageError(f"--model {model}: {error}") from error
+    if backend is not None:
+        note(backend.describe())
+    elif model is not None or config.analysis.model != "none":
+        note("No LLM backend found: correlation only.")
+    return backend
 
 
 def _agents(name: str, plugins: Plugins) -> tuple[str, ...]:
@@ -124,16 +159,21 @@ def _agents(name: str, plugins: Plugins) -> tuple[str, ...]:
 
 
 def _choices(
-    ledger: Ledger, root: Path | None, config: Config, agents: tuple[str, ...], target: Path | None
+    ledger: Ledger,
+    root: Path | None,
+    config: Config,
+    env: Environment,
+    agents: tuple[str, ...],
+    target: Path | None,
 ) -> Iterator[tuple[PlanOptions, list[Path]]]:
     """The projects to plan, those that share their options together."""
-    from headroomd.options import plan_options
+    from headroomd.options import known_projects, plan_options
 
-    known = {Path(facts.path): facts.agents for facts in ledger.facts.projects()}
+    known = known_projects(ledger, config)
     chosen = known if root is None else {root: known[root]} if root in known else {}
     groups: list[tuple[PlanOptions, list[Path]]] = []
     for project, seen in chosen.items():
-        options = plan_options(config, project, seen, agents=agents, target=target)
+        options = plan_options(config, project, seen, home=env.home, agents=agents, target=target)
         if options is None:
             continue
         if groups and groups[-1][0] == options:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 from msgspec.structs import replace
 
+from headroomd.analysis.run import AnalysisReport
 from headroomd.cli.describe import learning_json, rule, support
-from headroomd.cli.output import counted, emit_json, safe, short_path
+from headroomd.cli.output import counted, emit_json, safe, short_path, timestamp
 from headroomd.errors import HeadroomError
-from headroomd.ledger import Learning, Status
+from headroomd.ledger import Learning, Refusal, Status
 from headroomd.pipeline import Applied, ProjectPlan, ScanReport
 from headroomd.redact import redact
 from headroomd.writing.plan import Write, diff
 
-__all__ = ["Result", "show", "show_json"]
+__all__ = ["Analysed", "Result", "show", "show_json"]
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What came of asking an LLM, if one was asked."""
+
+    model: str = "none"  # "anthropic/claude-haiku-5-5"
+    report: AnalysisReport = field(default_factory=AnalysisReport)
+    waiting: Mapping[str, int] = field(default_factory=dict)  # pieces of evidence that no LLM has seen, by project
+    refusals: Mapping[str, list[Refusal]] = field(default_factory=dict)  # what was not believed, by project
+    was_named: bool = False  # --model named it: its failure is a failure of the command
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Result:
     report: ScanReport
     plans: list[ProjectPlan]
     applied: list[Applied] | None  # None: a dry run
+    analysis: Analysed
 
     @property
     def writes(self) -> list[Write]:
@@ -39,11 +52,14 @@ class Result:
 
     @property
     def problems(self) -> list[HeadroomError]:
-        return [*self.report.problems, *self._write_problems()]
+        asking = self.analysis.report.problem
+        return [*self.report.problems, *([asking] if asking else []), *self._write_problems()]
 
     @property
     def has_failed(self) -> bool:
         """Whether something that should have been written was not."""
+        if self.analysis.was_named and self.analysis.report.problem is not None:
+            return True
         return self.applied is not None and any(self._write_problems())
 
     def _write_problems(self) -> Iterator[HeadroomError]:
@@ -57,6 +73,8 @@ class Result:
 def show(result: Result) -> None:
     """A summary of what was read, a diff for each file, and what each rule in it rests on."""
     click.echo(_read(result.report))
+    for line in _asked(result):
+        click.echo(line)
     if result.root is not None and not result.plans:
         click.echo(
             f"There are no sessions of {short_path(result.root)} yet; `headroomd learn --all` takes every project."
@@ -109,6 +127,24 @@ def _read(report: ScanReport) -> str:
     return text + (f"\nLeft out: {', '.join(counts)}." if counts else "")
 
 
+def _asked(result: Result) -> Iterator[str]:
+    """What an LLM was asked and what came of it, and what still waits for one."""
+    analysis = result.analysis
+    report = analysis.report
+    if report.asked:
+        yield (
+            f"Asked {safe(analysis.model)} {counted(report.asked, 'time')}: {counted(report.input_tokens, 'token')}"
+            f" sent, {report.output_tokens:,} received;"
+            f" {counted(report.rules, 'rule')} believed, {report.refused:,} refused"
+            + (" (`--json` shows why)." if report.refused else ".")
+        )
+    if report.is_spent:
+        yield "What may be spent on a day is spent (analysis.max_calls_per_day, analysis.max_tokens_per_day)."
+    waiting = sum(analysis.waiting.get(str(plan.project), 0) for plan in result.plans)
+    if waiting:
+        yield f"Waiting for an LLM: {counted(waiting, 'piece')} of evidence."
+
+
 def _conclusion(result: Result) -> str:
     files = counted(len(result.writes), "file")
     if result.applied is not None:
@@ -128,7 +164,8 @@ def show_json(result: Result) -> None:
     emit_json(
         "learn",
         applied=result.applied is not None,
-        model="none",
+        model=safe(result.analysis.model),
+        analysis=_analysis_json(result.analysis),
         scan={
             "files": report.files,
             "read": report.read,
@@ -146,6 +183,18 @@ def show_json(result: Result) -> None:
     )
 
 
+def _analysis_json(analysis: Analysed) -> dict[str, Any]:
+    report = analysis.report
+    return {
+        "calls": report.asked,
+        "input_tokens": report.input_tokens,
+        "output_tokens": report.output_tokens,
+        "rules": report.rules,
+        "refused": report.refused,
+        "budget_spent": report.is_spent,
+    }
+
+
 def _project_json(result: Result, plan: ProjectPlan) -> dict[str, Any]:
     return {
         "path": str(plan.project),
@@ -158,6 +207,11 @@ def _project_json(result: Result, plan: ProjectPlan) -> dict[str, Any]:
         "shadows": [
             {"path": str(shadow.path), "cause": safe(shadow.cause), "remedy": safe(shadow.remedy)}
             for shadow in plan.shadows
+        ],
+        "waiting": result.analysis.waiting.get(str(plan.project), 0),
+        "refused": [
+            {"rule": safe(refusal.rule), "reason": refusal.reason, "at": timestamp(refusal.at)}
+            for refusal in result.analysis.refusals.get(str(plan.project), ())
         ],
     }
 

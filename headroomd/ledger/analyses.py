@@ -6,7 +6,7 @@ A batch is stored before it is asked, and its answer together with what it cost,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -178,6 +178,13 @@ class Analyses:
             for half in halves:
                 self._add(half, now)
             self._spend(spent)
+
+    def revalidate(self, project: str, exists: Callable[[str], bool]) -> None:
+        """Note which rules name a path of the project that is gone, or is there again; see Learnings.refresh."""
+        changed = self.rules.gone(project, exists)
+        if changed:
+            with transaction(self._db):
+                self.rules.mark_gone(changed)
 
     # -- what people ask -----------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -71,15 +71,20 @@ class Rules:
         )
         return {id_: Lesson(Section(section), text) for id_, section, text in rows}
 
-    def revalidate(self, project: str, exists: Callable[[str], bool]) -> None:
-        """Note which rules name a path of the project that is no longer there. Writes only what changed."""
+    def gone(self, project: str, exists: Callable[[str], bool]) -> dict[str, str]:
+        """For the rules of which it has changed: the first of the paths that they name that is not there, or ""."""
         rows = self._db.execute(
             "SELECT rules.id, paths, gone FROM rules JOIN projects ON projects.id = project WHERE path = ?", (project,)
-        ).fetchall()
-        for id_, paths, before in rows:
-            gone = next((path for path in _decode_paths(paths) if not exists(path)), "")
-            if gone != before:
-                self._db.execute("UPDATE rules SET gone = ? WHERE id = ?", (gone, id_))
+        )
+        now = {
+            id_: (next((path for path in _decode_paths(paths) if not exists(path)), ""), was)
+            for id_, paths, was in rows
+        }
+        return {id_: gone for id_, (gone, was) in now.items() if gone != was}
+
+    def mark_gone(self, changed: Mapping[str, str]) -> None:
+        """Take down what `gone` found."""
+        self._db.executemany("UPDATE rules SET gone = ? WHERE id = ?", [(gone, id_) for id_, gone in changed.items()])
 
     def supports(self, project: str, check: Check) -> tuple[list[Support], dict[Lesson, str]]:
         """What speaks for each rule, and by its lesson why it does not hold ("" where it does).
@@ -90,7 +95,8 @@ class Rules:
         reasons: dict[Lesson, str] = {}
         for section, text, tainted, gone, own, subject, remedy, *counts in self._db.execute(
             """SELECT rules.section, rules.rule, rules.tainted, gone, evidence.section, subject, remedy,
-                      evidence.session, failed_call, sessions.agent, at, rules.needs_sessions, wasted, '', opportunity, agent_specific
+                      evidence.session, failed_call, sessions.agent, at, rules.needs_sessions, wasted, '',
+                      opportunity, agent_specific
                FROM rules JOIN projects ON projects.id = rules.project
                JOIN rule_evidence ON rule_evidence.rule = rules.id
                JOIN evidence ON evidence.id = rule_evidence.evidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,13 @@ class Answer(NamedTuple):
     status: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def _no_llm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agents' CLIs that this machine may have are no LLM to be asked by tests."""
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in ("claude", "codex", "gemini") else which(name))
 
 
 @pytest.fixture

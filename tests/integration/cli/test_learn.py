@@ -79,14 +79,14 @@ def test_undo_takes_a_file_or_a_folder_of_the_project(headroomd: Run, project: P
 def test_json_has_exactly_these_keys(headroomd: Run, project: Path) -> None:
     """Scripts rely on the keys: a change here must be additive, or raise the version."""
     learnt = _learnt(headroomd("learn", "--json"))
-    assert set(learnt) == {"version", "command", "applied", "model", "scan", "projects", "problems"}
+    assert set(learnt) == {"version", "command", "applied", "model", "analysis", "scan", "projects", "problems"}
     assert (learnt["version"], learnt["command"], learnt["applied"], learnt["problems"]) == (1, "learn", False, [])
     assert set(learnt["scan"]) == {
         *("files", "read", "bytes", "sessions", "calls", "failed"),
         *("odd_lines", "repaired_lines", "skipped_lines", "seconds"),
     }
     (found,) = learnt["projects"]
-    assert set(found) == {"path", "learnings", "changes", "shadows"}
+    assert set(found) == {"path", "learnings", "changes", "shadows", "waiting", "refused"}
     assert found["path"] == str(project)
     assert set(found["changes"][0]) == {"path", "agents", "diff"}
     assert set(found["learnings"][0]) == {
@@ -199,7 +199,8 @@ def test_claude_context_may_stay_out_of_the_repository(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("learn", "--model", "gpt-4o"), "--model gpt-4o: this version learns by correlation only"),
+        (("learn", "--model", "gpt-4o"), "--model gpt-4o: gpt-4o needs a key"),
+        (("learn", "--model", "nonsense"), "names no model that could be asked: one of"),
         (("learn", "--agent", "cursor"), "--agent cursor: there is no such agent; known: auto, claude, codex, gemini"),
         (("learn", "--all", "--project", "."), "--project and --all exclude each other"),
         (("learn", "--project", "nowhere"), "nowhere"),
@@ -233,5 +234,6 @@ def test_failures_are_one_line_with_their_status(
 
 
 def test_that_no_llm_is_used_is_said_once(headroomd: Run, project: Path) -> None:
-    """Without --model none, the note tells that rules come from correlation alone."""
-    assert headroomd("learn").err == "No LLM is used: this version learns by correlation only.\n"
+    """Where there is none, correlation alone is no error; --model none does not even need to be told."""
+    assert headroomd("learn").err == "No LLM backend found: correlation only.\n"
+    assert headroomd("learn", "--model", "none").err == ""
