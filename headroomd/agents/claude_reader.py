@@ -37,7 +37,11 @@ _MOST_TEXT: Final = 16_000  # characters of a command that are carried on; a lon
 _SHORT: Final = 400  # bytes; no answer by which a tool says that there is nothing is longer
 
 
-_MESSAGE_TYPES: Final = (b'user"', b"assis")  # the first bytes of the types that hold messages
+_NO_MESSAGE: Final = re.compile(
+    rb'\{(?:"type":"(?!user"|assistant")'  # a title, a snapshot, the last prompt
+    rb'|"parentUuid":(?:null|"[\w-]*"),"isSidechain":(?:true|false),"(?:attachment":\{|type":"system"))'
+)
+"""The first bytes of records that never hold a message (2.1)."""
 
 _Value = TypeVar("_Value")
 
@@ -145,10 +149,10 @@ class ClaudeReader(SessionReader):
         return msgspec.msgpack.encode(self._state)
 
     def read(self, lines: Iterable[bytes]) -> Iterator[Event]:
-        decode = self._lines.decode
+        decode, is_no_message = self._lines.decode, _NO_MESSAGE.match
         for line in lines:
-            if line[:9] == b'{"type":"' and line[9:14] not in _MESSAGE_TYPES:
-                continue  # a title, a snapshot, the last prompt: never a message
+            if is_no_message(line):
+                continue
             record = decode(line)
             if record is not None and isinstance(record.message, _Message):
                 yield from self._events(record, record.message.content)
