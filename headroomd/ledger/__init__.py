@@ -24,7 +24,8 @@ from headroomd.ledger.decisions import Decided, Decision, Decisions
 from headroomd.ledger.effects import Effect, Rate, Verdict
 from headroomd.ledger.facts import Facts, Portion, ProjectFacts, Totals
 from headroomd.ledger.journal import Entry, EntryState, Journal
-from headroomd.ledger.learnings import Learning, Learnings, Reword, Status, learning_id
+from headroomd.ledger.learning import Learning, Status, learning_id
+from headroomd.ledger.learnings import Learnings, Reword
 from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
 from headroomd.ledger.policy import LifecycleRules
 from headroomd.ledger.programs import Programs

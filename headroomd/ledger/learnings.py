@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from headroomd.errors import LedgerError
@@ -19,6 +16,7 @@ from headroomd.ledger.db import Connection, transaction
 from headroomd.ledger.decisions import FORGOTTEN, Decided, Decision, Decisions, is_paraphrase
 from headroomd.ledger.effects import Effect, Effects, Verdict
 from headroomd.ledger.evidence import select_evidence
+from headroomd.ledger.learning import COLUMNS, Learning, Status, learning_id, learning_of, new_learning, rank
 from headroomd.ledger.policy import (
     Check,
     Judgement,
@@ -33,69 +31,14 @@ from headroomd.ledger.policy import (
 from headroomd.ledger.rules import ORIGIN, Rules
 from headroomd.model import Evidence, Lesson, Section
 
-__all__ = ["Learning", "Learnings", "Reword", "Status", "learning_id"]
+__all__ = ["Learnings", "Reword"]
 
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
-_COLUMNS: Final = (
-    "learnings.id, path, section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen,"
-    " wasted, note, agent_specific, origin, pinned, wording, support, retired_at, reworded_at, given_up, changes,"
-    " coalesce(decision = 'accepted', 0)"
-)
 _FROM: Final = (
     "FROM learnings JOIN projects ON projects.id = learnings.project"
     " LEFT JOIN (SELECT learning, decision FROM decisions) ON learning = learnings.id"
 )
 _GIVEN_UP: Final = "it does not help"
-
-
-class Status(StrEnum):
-    """Where a learning stands."""
-
-    PROPOSED = "proposed"  # seen, not believed yet
-    ACTIVE = "active"  # goes into blocks
-    RETIRED = "retired"  # was active; the reason says why it is no longer
-
-
-class Learning(Struct, frozen=True):
-    """A rule backed by evidence, in one project."""
-
-    id: str  # what people type
-    project: str  # path of the root
-    lesson: Lesson
-    status: Status
-    reason: str  # why it is not active; "" where it is
-    sessions: int  # distinct ones that show it
-    calls: int  # distinct failed calls that show it
-    agents: tuple[str, ...]  # those that saw it
-    first_seen: float
-    last_seen: float
-    wasted: int  # characters that the failed calls cost
-    note: str
-    agent_specific: bool  # holds only for the tools of the agents that saw it
-    origin: str = "correlation"
-    pinned: bool = False  # keeps its status whatever the evidence says
-    wording: str = ""  # the user's own words for it, or better ones than ours
-    support: float = 0.0  # sessions, each faded by its age
-    retired_at: float = 0.0  # when the world or newer evidence disproved it: only what is newer brings it back
-    reworded_at: float = 0.0  # when it was said anew because it did not help
-    given_up: bool = False  # it did not help: only the user brings it back
-    changes: int = 0  # how often its status has changed
-    accepted: bool = False  # by the user, in a project that is reviewed
-
-    @property
-    def waste(self) -> float:
-        """Characters that a session which stumbles over it loses."""
-        return max(self.wasted / self.sessions, 1.0) if self.sessions else 1.0
-
-    @property
-    def confidence(self) -> float:
-        """How sure it is, from 0 to 1: one recent session gives a half, three give three quarters."""
-        return self.support / (self.support + 1)
-
-    @property
-    def score(self) -> float:
-        """Its place in the block: expected waste avoided (characters, weighted by recent sessions) × confidence."""
-        return math.inf if self.pinned else self.waste * self.support * self.confidence
 
 
 Reword = Callable[[Learning], str]
@@ -137,7 +80,8 @@ class Learnings:
         judged_ids = {learning.id for learning in after}
         after += [_unsupported(learning) for learning in before.values() if learning.id not in judged_ids]
         weak = before.keys() - judged_ids | {learning_id(project, one.lesson) for one in judged if one.is_weak}
-        after = [self._proven(one, verdicts.get(one.id), effects.get(one.id), reword) for one in after]
+        after = [replace(one, verdict=str(verdicts.get(one.id, ""))) for one in after]
+        after = [self._proven(one, effects.get(one.id), reword) for one in after]
         merges = self._merges(after)
         after = [_merged(one, merges[one.id]) if one.id in merges else one for one in after]
         weak |= merges.keys()  # nothing has disproved them: if the rule goes, they are back
@@ -147,15 +91,15 @@ class Learnings:
         if changed:
             with transaction(self._db):
                 self._write(project, changed)
-        return sorted(after, key=_rank)
+        return sorted(after, key=rank)
 
     def of_project(self, project: str, status: Status | None = None) -> list[Learning]:
         """The learnings of a project, best first: what saves most, by what is sure."""
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} {_FROM} WHERE path = ?1 AND (?2 IS NULL OR status = ?2)",
+            f"SELECT {COLUMNS} {_FROM} WHERE path = ?1 AND (?2 IS NULL OR status = ?2)",
             (project, status),
         )
-        return sorted(map(_learning, rows), key=_rank)
+        return sorted(map(learning_of, rows), key=rank)
 
     def effects(self, project: str) -> dict[str, Effect]:
         """Whether the rules of a project help: by id, those that were ever shown."""
@@ -167,14 +111,14 @@ class Learnings:
         Raises LedgerError where there is none, or more than one.
         """
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} {_FROM} WHERE substr(learnings.id, 1, ?) = ?",
+            f"SELECT {COLUMNS} {_FROM} WHERE substr(learnings.id, 1, ?) = ?",
             (len(prefix), prefix.lower()),
         ).fetchall()
         if not prefix or not rows:
             raise LedgerError(f"no learning has the id {prefix!r}", "`headroomd learn` shows the ids of a project")
         if len(rows) > 1:
             raise LedgerError(f"{len(rows)} learnings have ids that begin with {prefix!r}", "give more of it")
-        return _learning(rows[0])
+        return learning_of(rows[0])
 
     def evidence(self, learning: Learning) -> list[Evidence]:
         """What a learning rests on, newest first."""
@@ -243,7 +187,7 @@ class Learnings:
 
     def _grown(self, before: Learning | None, judged: Judgement, project: str) -> Learning:
         """The learning that `judged` makes of what it was before."""
-        was = before or _new(project, judged.lesson)
+        was = before or new_learning(project, judged.lesson)
         if was.pinned or was.given_up:
             status, reason = was.status, was.reason
         elif not judged.reason:
@@ -266,11 +210,11 @@ class Learnings:
             support=judged.support,
         )
 
-    def _proven(
-        self, learning: Learning, verdict: Verdict | None, effect: Effect | None, reword: Reword | None
-    ) -> Learning:
+    def _proven(self, learning: Learning, effect: Effect | None, reword: Reword | None) -> Learning:
         """What becomes of an active rule whose failure keeps coming back: said anew once, then given up."""
-        if verdict is not Verdict.DOES_NOT or effect is None or learning.status is not Status.ACTIVE or learning.pinned:
+        if effect is None or learning.verdict != Verdict.DOES_NOT:
+            return learning
+        if learning.status is not Status.ACTIVE or learning.pinned:
             return learning
         wording = reword(learning) if reword is not None and not learning.reworded_at else ""
         if wording:
@@ -301,7 +245,7 @@ class Learnings:
         number = self._db.execute("SELECT id FROM projects WHERE path = ?", (project,)).fetchone()[0]
         self._db.executemany(
             "INSERT OR REPLACE INTO learnings"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(learning.id, number, learning.lesson.section, learning.lesson.subject, learning.lesson.remedy),
@@ -310,40 +254,11 @@ class Learnings:
                     *(learning.first_seen, learning.last_seen, learning.wasted, learning.note),
                     *(learning.agent_specific, learning.origin, learning.pinned, learning.wording),
                     *(learning.support, learning.retired_at, learning.reworded_at, learning.given_up, learning.changes),
+                    learning.verdict,
                 )
                 for learning in learnings
             ],
         )
-
-
-def learning_id(project: str, lesson: Lesson) -> str:
-    """Ten hexadecimal digits, the same for the same lesson in the same project."""
-    return hashlib.blake2b(f"{project}\x1f{lesson.identity}".encode("utf-8", "replace"), digest_size=5).hexdigest()
-
-
-def _rank(learning: Learning) -> tuple[float, int, int, str, str]:
-    return (
-        *(-learning.score, -learning.sessions, -learning.calls),
-        *(learning.lesson.subject, learning.lesson.remedy),
-    )
-
-
-def _new(project: str, lesson: Lesson) -> Learning:
-    return Learning(
-        id=learning_id(project, lesson),
-        project=project,
-        lesson=lesson,
-        status=Status.PROPOSED,
-        reason="",
-        sessions=0,
-        calls=0,
-        agents=(),
-        first_seen=0.0,
-        last_seen=0.0,
-        wasted=0,
-        note="",
-        agent_specific=False,
-    )
 
 
 def _unsupported(learning: Learning) -> Learning:
@@ -383,33 +298,3 @@ def _worded(learning: Learning) -> Learning:
 
 def _merged(learning: Learning, rule: str) -> Learning:
     return replace(learning, status=Status.RETIRED, reason=f"merged into {rule}")
-
-
-def _learning(row: tuple[Any, ...]) -> Learning:
-    id_, project, section, subject, remedy, status, reason, sessions, calls, agents = row[:10]
-    first_seen, last_seen, wasted, note, specific, origin, pinned, wording = row[10:18]
-    support, retired_at, reworded_at, given_up, changes, accepted = row[18:]
-    return Learning(
-        id=id_,
-        project=project,
-        lesson=Lesson(Section(section), subject, remedy),
-        status=Status(status),
-        reason=reason,
-        sessions=sessions,
-        calls=calls,
-        agents=_decode_agents(agents),
-        first_seen=first_seen,
-        last_seen=last_seen,
-        wasted=wasted,
-        note=note,
-        agent_specific=bool(specific),
-        origin=origin,
-        pinned=bool(pinned),
-        wording=wording,
-        support=support,
-        retired_at=retired_at,
-        reworded_at=reworded_at,
-        given_up=bool(given_up),
-        changes=changes,
-        accepted=bool(accepted),
-    )

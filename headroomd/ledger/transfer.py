@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from headroomd.errors import LedgerError
 from headroomd.ledger.db import Connection, transaction
-from headroomd.ledger.learnings import learning_id
+from headroomd.ledger.learning import learning_id
 from headroomd.ledger.rules import Rule, Rules
 from headroomd.model import CallRef, Lesson, Section
 from headroomd.redact import holds_secret, redact
@@ -80,6 +80,7 @@ class LearningRow(_Strict, frozen=True):
     reworded_at: float
     given_up: bool
     changes: int
+    verdict: Literal["", "helps", "does not help", "too early to tell"]
 
 
 class DecisionRow(_Strict, frozen=True):
@@ -183,7 +184,7 @@ class Transfer:
                 LearningRow,
                 """SELECT section, subject, remedy, status, reason, sessions, calls, agents, first_seen, last_seen,
                           wasted, note, agent_specific, origin, pinned, wording, support, retired_at, reworded_at,
-                          given_up, changes
+                          given_up, changes, verdict
                    FROM learnings JOIN projects ON projects.id = project WHERE path = ?
                    ORDER BY section, subject, remedy""",
                 path,
@@ -296,15 +297,15 @@ class Transfer:
             """INSERT OR IGNORE INTO learnings
                    (id, project, section, subject, remedy, status, reason, sessions, calls, agents, first_seen,
                     last_seen, wasted, note, agent_specific, origin, pinned, wording, support, retired_at, reworded_at,
-                    given_up, changes)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                    given_up, changes, verdict)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             [
                 (
                     *(_id(path, one), project, one.section, one.subject, one.remedy, one.status, redact(one.reason)),
                     *(one.sessions, one.calls, msgspec.json.encode(one.agents).decode()),
                     *(one.first_seen, one.last_seen, one.wasted, redact(one.note), one.agent_specific),
                     *(one.origin, one.pinned, one.wording, one.support, one.retired_at, one.reworded_at),
-                    *(one.given_up, one.changes),
+                    *(one.given_up, one.changes, one.verdict),
                 )
                 for one in rows
             ],

@@ -5,6 +5,7 @@ ALTER TABLE learnings ADD COLUMN retired_at REAL NOT NULL DEFAULT 0;     -- only
 ALTER TABLE learnings ADD COLUMN reworded_at REAL NOT NULL DEFAULT 0;    -- when it was said anew because it did not help
 ALTER TABLE learnings ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;    -- it did not help: only the user brings it back
 ALTER TABLE learnings ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;     -- how often its status has changed
+ALTER TABLE learnings ADD COLUMN verdict TEXT NOT NULL DEFAULT '';       -- effects.Verdict; '': never shown to an agent
 
 -- What the user decided about a rule. It outlives the evidence, and speaks for paraphrases of the rule too.
 CREATE TABLE decisions (
