@@ -25,6 +25,8 @@ from headroomd.paths import Places
 
 __all__ = ["FAMILIES", "SINGLES", "Daemon", "SessionFile", "Stage", "until"]
 
+_CROWD_PROJECTS: Final = 100
+
 _REPOSITORY: Final = Path(__file__).resolve().parent.parent
 _DEMO: Final = _REPOSITORY / "headroomd/demo/home"
 _FIXTURES: Final = _REPOSITORY / "tests/fixtures"
@@ -147,6 +149,15 @@ class Stage:
             )
             files.append(SessionFile(self.home / place, text.encode().splitlines(keepends=True)))
         return files
+
+    def crowd(self, count: int) -> None:
+        """Write so many sessions of all agents, in projects that nobody has enabled."""
+        projects = [self.project(f"crowd-{number}") for number in range(min(count, _CROWD_PROJECTS))]
+        agents = ("claude", "claude", "codex", "claude", "codex", "gemini")
+        for number in range(count):
+            recording, project = SINGLES[agents[number % len(agents)]], projects[number % len(projects)]
+            for file in self.sessions(recording, project, number):
+                file.write()
 
     def _text(self, source: Path) -> str:
         if source not in self._sources:
