@@ -135,8 +135,8 @@ def _missed(step: Step) -> Use | None:
     """The one use of a failed call whose path was not there; None where that cannot be told."""
     asking = [use for use in step.meaning.uses if use.how in _ASKING and not is_generated(use.path)]
     if step.meaning.action is Action.RUN:  # anything that a command wanted may have been missing: it must be named
-        lines = [line for line in step.call.output.splitlines() if _says_missing(line)]
-        asking = [use for use in asking if any(_names(line, use.written) for line in lines)]
+        lines = step.call.output.splitlines()
+        asking = [use for use in asking if any(_names(line, use.written) and _says_missing(line) for line in lines)]
     return asking[0] if len({use.path for use in asking}) == 1 else None
 
 
