@@ -76,10 +76,13 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
-def ask_about(items: Mapping[int, Sequence[Evidence]], facts: Iterable[str]) -> Request:
-    """The question about `items`; `facts` are the lines of what is known already."""
+def ask_about(items: Mapping[int, Sequence[Evidence]], facts: Iterable[str], project: str) -> Request:
+    """The question about `items`; `facts` are the lines of what is known already.
+
+    Where on the machine the `project` lies, and so what its user is called, is left out.
+    """
     known = list(facts)
-    evidence = [item_line(number, item) for number, item in items.items()]
+    evidence = [item_line(number, item).replace(f"{project}/", "") for number, item in items.items()]
     key = _key(known + evidence)
     parts = [_fenced("facts", key, known)] if known else []
     parts.append(_fenced("evidence", key, evidence))

@@ -182,7 +182,7 @@ class _Run:
 
     def _ask(self, question: Question, view: View) -> Question | None:
         """The question with its answer; None where there is none now, with the reason kept."""
-        request = prompt.ask_about(question.items, self._facts(view))
+        request = prompt.ask_about(question.items, self._facts(view), question.project)
         size = estimated_tokens(request.system + request.prompt)
         if not self._affords(size + request.max_output_tokens):
             self.report.is_spent = True

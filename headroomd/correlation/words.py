@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from headroomd.correlation.messages import rows_of, said
 from headroomd.correlation.steps import asked, clean
 from headroomd.model import Action, CallRef, Evidence, Lesson, Section, ToolCall, UserMessage
+from headroomd.redact import redact
 
 __all__ = ["Trouble", "corrections", "directions", "is_outside_text", "reasons", "trouble"]
 
@@ -112,6 +113,10 @@ def corrections(message: UserMessage, about: Trouble | None, calls: int) -> Iter
     if about is not None and about.until and about.until < calls:
         about = None
     found = list(directions(text))
+    if not found and about is None:
+        return
+    text = redact(text)  # as a whole: cut into sentences, a secret may lose the words that give it away
+    found = list(directions(text)) if found else []
     for sentence in found:
         yield _words(message, sentence, about, is_explicit=True)
     if about is not None and not found and _may_correct(text):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from headroomd.agents.tail import Cursor
+from headroomd.analysis.backends.base import Answer, Backend, Request
 from headroomd.analysis.contract import Given, Known
-from headroomd.model import CallRef, Evidence, Lesson, Section
+from headroomd.correlation.correlator import Findings
+from headroomd.ledger import Ledger, Portion
+from headroomd.ledger.facts import stable_hash
+from headroomd.model import CallRef, Evidence, Lesson, Section, SessionStart
+from headroomd.projects import Place, ProjectRoot
 
 FILES = frozenset(
     {"backend/api.py", "scripts/dev.sh", "package.json", "src/app", "server/proxy.py", "curl", "docs/setup.md", ".env"}
@@ -65,3 +71,45 @@ def rule(text: str, *cites: str, section: str = "Command Patterns", replaces: Se
 def answer(*rules: Any) -> str:
     """A whole answer."""
     return json.dumps({"rules": list(rules)}, ensure_ascii=False)
+
+
+def store(ledger: Ledger, *evidence: Evidence, project: str = "/work/shop") -> None:
+    """As if a scan had found it: each piece in the session that it names."""
+    for one in evidence:
+        portion = Portion(
+            path=f"/files/{one.id}",
+            agent=one.agent,
+            start=SessionStart(one.agent, one.session, 1.0, project),
+            root=ProjectRoot(Place.FOUND, project, project),
+            first_at=1.0,
+            last_at=9.0,
+            keys=[stable_hash(one.failed.key)],
+            findings=Findings(evidence=[one], calls=1, failed=1),
+            cursor=Cursor("f", 1, 1, 10, 1, 10, 0, b"", b""),
+            state=b"",
+            fresh=True,
+        )
+        with ledger.transaction():
+            ledger.facts.store(portion)
+
+
+class Scripted(Backend):
+    """An analyst that says, or fails with, what it is told, in this order; then it has nothing to say."""
+
+    name = "scripted"
+    model = "test-1"
+
+    def __init__(self, *script: str | Exception | Callable[[Request], str]) -> None:
+        self.script = list(script)
+        self.asked: list[Request] = []
+
+    def describe(self) -> str:
+        return "scripted: nothing leaves this process"
+
+    def ask(self, request: Request) -> Answer:
+        self.asked.append(request)
+        said = self.script.pop(0) if self.script else '{"rules": []}'
+        if isinstance(said, Exception):
+            raise said
+        text = said if isinstance(said, str) else said(request)
+        return Answer(text, 1000, 50, self.model, self.name)
