@@ -31,7 +31,8 @@ from headroomd.truth import Truth
 __all__ = ["Learner", "Run"]
 
 _AT_A_TIME: Final = 16  # jobs that are leased together
-_TRY_AGAIN: Final = 60.0  # seconds until a project is tried again whose file could not be written
+_TRY_AGAIN: Final = 900.0  # seconds until a project is tried again whose file could not be written
+_TRY_FULL_AGAIN: Final = 30.0  # the same where there was no room on the disk
 _REASON: Final = "daemon"
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -45,6 +46,16 @@ class Run(Struct):
     evidence: int = 0
     projects: dict[str, None] = field(default_factory=dict)  # sets that keep their order
     written: dict[str, None] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """What a line of the log says."""
+        return {
+            "files": self.files,
+            "calls": self.calls,
+            "evidence": self.evidence,
+            "projects": len(self.projects),
+            "written": len(self.written),
+        }
 
     def state(self, now: float) -> RunState:
         return RunState(
@@ -174,16 +185,33 @@ class Learner:
             if self._should_stop():
                 return
             self._beat()
-            problems = self._refresh(Path(project), agents_of.get(Path(project), ()), config, run)
+            try:
+                errors = self._refresh(Path(project), agents_of.get(Path(project), ()), config, run)
+            except LedgerError:
+                raise
+            except Exception as error:  # a fault of ours in one project must not keep the others from being written
+                self._log.exception("project_failed", project=project)
+                errors = [HeadroomError(f"{project}: {type(error).__name__} while it was looked at", "report this")]
             run.projects[project] = None
+            pause = self._note(project, errors)
             with self._ledger.transaction():
-                if problems:
-                    self._ledger.queue.mark_stale(project, time.time() + _TRY_AGAIN)
+                if errors:
+                    self._ledger.queue.mark_stale(project, time.time() + pause)
                 else:
                     self._ledger.queue.refreshed(project)
 
+    def _note(self, project: str, errors: list[HeadroomError]) -> float:
+        """Keep in mind what is wrong with a project; seconds until it is tried again."""
+        before = self.problems.pop(project, None)
+        if not errors:
+            return 0.0
+        problem = self.problems[project] = _problem(errors[0])
+        if problem != before:
+            self._log.warning("block_not_written", project=project, reason=problem.cause)
+        return _TRY_FULL_AGAIN if problem.code == "disk-full" else _TRY_AGAIN
+
     def _refresh(self, project: Path, agents: Iterable[str], config: Config, run: Run) -> list[HeadroomError]:
-        self.problems.pop(str(project), None)
+        """Raises LedgerError."""
         if not project.is_dir():
             return []
         settings = project_settings(config, project)
@@ -201,9 +229,6 @@ class Learner:
                 else:
                     run.written[str(applied.draft.path)] = None
                     self._log.info("block_written", path=str(applied.draft.path), rules=len(applied.draft.bullets))
-        if problems:
-            self.problems[str(project)] = _problem(problems[0])
-            self._log.warning("block_not_written", project=str(project), reason=problems[0].cause)
         return problems
 
 

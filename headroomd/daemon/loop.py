@@ -237,23 +237,19 @@ class Daemon:
 
     def _settle(self) -> None:
         """Nothing is left to do: say what the run came to."""
-        run, self._run = self._run, None
+        run = self._run
         if run is not None:
-            self.last_run = run.state(time.time())
-            with self.ledger.transaction():
-                self.ledger.queue.set_note("last_run", msgspec.json.encode(self.last_run).decode())
-            self._log.info(
-                "run_done",
-                seconds=self.last_run.seconds,
-                files=run.files,
-                calls=run.calls,
-                evidence=run.evidence,
-                projects=len(run.projects),
-                written=len(run.written),
-            )
+            done = run.state(time.time())
+            if run.files or run.written:
+                self._log.info("run_done", **run.counts(), seconds=done.seconds)
+                self.last_run = done
+                with self.ledger.transaction():
+                    self.ledger.queue.set_note("last_run", msgspec.json.encode(done).decode())
+            self._run = None
             give_back()
+            if self._may_work:
+                self.clients.settled(done)
         if self._may_work:
-            self.clients.settled(self.last_run)
             self._is_forced = False
 
     def _rest_after(self, error: LedgerError) -> None:

@@ -16,6 +16,7 @@ import pytest
 from headroomd.agents.base import AgentPlugin, Environment, FileShape, InUse, SessionReader, Targets
 from headroomd.agents.registry import Plugins, load_plugins
 from headroomd.config import Config
+from headroomd.daemon import learner
 from headroomd.daemon.analyst import Analyst
 from headroomd.daemon.lock import InstanceLock
 from headroomd.daemon.loop import Daemon
@@ -27,6 +28,7 @@ from headroomd.daemon.watcher import Watcher
 from headroomd.errors import BackendError, ConfigError, LockHeldError
 from headroomd.ledger import JobState, Ledger
 from headroomd.paths import Places
+from headroomd.truth import Truth
 from tests.integration.daemon.conftest import until
 
 QUIET = 600.0
@@ -375,3 +377,24 @@ def test_a_clock_that_jumps(ledger: Ledger, home: Path) -> None:
         assert msgspec.json.encode(daemon.state())
     finally:
         daemon.close()
+
+
+def test_a_fault_of_ours_costs_one_project(ledger: Ledger, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project at which the program stumbles is named and tried again later; the others are brought up to date."""
+    projects = [home / name for name in ("bad", "good")]
+    for number, project in enumerate(projects):
+        project.mkdir()
+        ledger._connection.execute("INSERT INTO projects (id, path) VALUES (?, ?)", (number, str(project)))
+        ledger.queue.mark_stale(str(project))
+
+    def check(project: Path, *_: object) -> Truth:
+        if project.name == "bad":
+            raise ZeroDivisionError
+        return Truth(project, home)
+
+    monkeypatch.setattr(learner, "Truth", check)
+    one = learner.Learner(ledger, Plugins({}, []), Environment(home=home, variables={}))
+    one.refresh(Config(), learner.Run(0.0))
+    assert [problem.code for problem in one.problems.values()] == ["target"]
+    assert ledger.queue.stale() == []
+    assert ledger.queue.next_stale() == pytest.approx(time.time() + 900, abs=60)
