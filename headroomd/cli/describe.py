@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 from headroomd.cli.output import counted, safe, short_path, timestamp
 
 if TYPE_CHECKING:
-    from headroomd.ledger import Learning
+    from headroomd.ledger import Effect, Learning, Rate
     from headroomd.model import CallRef, Evidence
 
-__all__ = ["dated", "evidence_json", "evidence_lines", "learning_json", "learning_lines", "rule", "support"]
+__all__ = [
+    "dated",
+    "effect_json",
+    "effect_lines",
+    "evidence_json",
+    "evidence_lines",
+    "learning_json",
+    "learning_lines",
+    "rule",
+    "support",
+]
 
 
 def rule(learning: Learning) -> str:
@@ -41,6 +51,9 @@ def learning_json(learning: Learning) -> dict[str, Any]:
         "wasted_characters": learning.wasted,
         "origin": learning.origin,
         "pinned": learning.pinned,
+        "accepted": learning.accepted,
+        "verdict": learning.verdict or None,
+        "rank": _rank_json(learning),
     }
 
 
@@ -52,13 +65,65 @@ def learning_lines(learning: Learning) -> list[str]:
         f"{learning.id}  {learning.lesson.section.value}  {status}",
         f"  {rule(learning)}",
         f"  {short_path(learning.project)}: {seen}",
+        f"  {_ranked(learning)}",
     ]
+
+
+def effect_lines(effect: Effect, verdict: str) -> list[str]:
+    """Whether a rule helps, in numbers: how many sessions failed, before it was shown and since."""
+    return [
+        f"  since agents are told: {verdict}",
+        f"    of the sessions that tried it  {_change(effect.before, effect.after)}",
+        f"    of all sessions                {_change(effect.sessions_before, effect.sessions_after)}",
+    ]
+
+
+def effect_json(effect: Effect) -> dict[str, Any]:
+    return {
+        "opportunities": {"before": _rate_json(effect.before), "after": _rate_json(effect.after)},
+        "sessions": {"before": _rate_json(effect.sessions_before), "after": _rate_json(effect.sessions_after)},
+    }
 
 
 def support(learning: Learning) -> str:
     """ "2 sessions, 3 failed calls (claude, codex)"."""
+    if learning.origin == "user":
+        return "written by you"
     agents = ", ".join(learning.agents)
     return f"{counted(learning.sessions, 'session')}, {counted(learning.calls, 'failed call')} ({agents})"
+
+
+def _ranked(learning: Learning) -> str:
+    """How its place in the block comes about."""
+    if learning.pinned:
+        return "pinned: comes first, and stays whatever the evidence says"
+    return (
+        f"rank {learning.score:,.0f} = {learning.waste:,.0f} characters a session × {learning.support:.2f} sessions,"
+        f" faded by age × {learning.confidence:.2f} sure"
+    )
+
+
+def _rank_json(learning: Learning) -> dict[str, Any]:
+    return {
+        "score": None if learning.pinned else round(learning.score, 3),
+        "waste": round(learning.waste, 3),
+        "support": round(learning.support, 3),
+        "confidence": round(learning.confidence, 3),
+    }
+
+
+def _change(before: Rate, after: Rate) -> str:
+    return f"before: {_rate(before)}   since: {_rate(after)}"
+
+
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval
+    return f"{rate.failed} of {rate.of} failed ({low:.0%} to {high:.0%})" if rate.of else "none"
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    low, high = rate.interval
+    return {"failed": rate.failed, "of": rate.of, "low": round(low, 4), "high": round(high, 4)}
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:

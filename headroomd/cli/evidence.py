@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headroomd.cli.describe import evidence_json, evidence_lines, learning_json, learning_lines
+from headroomd.cli.describe import (
+    effect_json,
+    effect_lines,
+    evidence_json,
+    evidence_lines,
+    learning_json,
+    learning_lines,
+)
 from headroomd.cli.output import complain, emit_json, safe, short_path
 from headroomd.paths import Places
 
@@ -30,10 +37,16 @@ def why(rule: str, as_json: bool) -> None:
     with Ledger.open(Places.current().ledger) as ledger:
         learning = ledger.learnings.find(rule)
         evidence = ledger.learnings.evidence(learning)
+        effect = ledger.learnings.effects(learning.project).get(learning.id)
     if as_json:
-        emit_json("why", learning=learning_json(learning), evidence=[evidence_json(one) for one in evidence])
+        emit_json(
+            "why",
+            learning=learning_json(learning),
+            effect=effect_json(effect) if effect else None,
+            evidence=[evidence_json(one) for one in evidence],
+        )
         return
-    click.echo("\n".join(learning_lines(learning)))
+    click.echo("\n".join([*learning_lines(learning), *(effect_lines(effect, learning.verdict) if effect else ())]))
     for one in evidence:
         click.echo("\n" + "\n".join(evidence_lines(one)))
 

@@ -29,7 +29,7 @@ _ANSWERS_WITHIN: Final = 10.0  # seconds
 @click.option(
     "--mode",
     type=click.Choice(["auto", "review"]),
-    help="review: write nothing until you run `headroomd learn`.",
+    help="review: write only what you accept in `headroomd review`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what is in force now as JSON.")
 def enable(path: Path, agents: str | None, target: str | None, mode: str | None, as_json: bool) -> None:
@@ -174,7 +174,7 @@ def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[st
     for number, folder in enumerate(reads):
         click.echo(f"  {'reads' if number == 0 else '':<8}{short_path(folder)}")
     if project.mode == "review":
-        click.echo("  writes  nothing: `headroomd learn` shows what it would write, with --apply it does")
+        click.echo("  writes  what you accept in `headroomd review`")
     root = project.path.resolve()
     for number, (file, agents) in enumerate(writes):
         name = Path(file).relative_to(root) if Path(file).is_relative_to(root) else file

@@ -163,11 +163,14 @@ def _project(project: ProjectReport, now: float) -> Iterator[str]:
         yield from _hint(f"not enabled: {rules} waiting,", f"headroomd enable {_quoted(project.path)}", "yellow")
     elif not project.enabled:
         yield from _hint("not kept up to date:", f"headroomd enable {_quoted(project.path)}", "yellow")
-    elif project.mode == "review":
-        yield from _hint("for you to review:", f"headroomd learn --project {_quoted(project.path)}", "yellow")
+    elif project.mode == "review" and project.waiting:
+        rules = counted(project.waiting, "rule")
+        yield from _hint(f"{rules} to review:", f"headroomd review --project {_quoted(project.path)}", "yellow")
     else:
         agents = ", ".join(project.agents) or "every agent that works in it"
         yield f"    enabled for {safe(agents)}; last session {ago(project.last_activity, now)}"
+    if project.helping or project.not_helping:
+        yield f"    shown to agents: {project.helping} proven to help, {project.not_helping} of no help"
 
 
 def _writes(report: Report) -> Iterator[str]:

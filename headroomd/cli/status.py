@@ -138,6 +138,8 @@ def _project_json(project: ProjectReport) -> dict[str, Any]:
         "active": project.active,
         "proposed": project.proposed,
         "retired": project.retired,
+        "helping": project.helping,
+        "not_helping": project.not_helping,
         "waiting": project.waiting,
         "blocks": project.blocks,
     }

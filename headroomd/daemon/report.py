@@ -63,10 +63,16 @@ class ProjectReport(Struct, frozen=True):
     proposed: int
     retired: int
     blocks: int  # files that hold a block
+    helping: int = 0  # active rules whose failure has become rarer
+    not_helping: int = 0  # rules whose failure has not
+    unreviewed: int = 0  # active rules that the user has not said anything about
 
     @property
     def waiting(self) -> int:
-        """Rules that are ready where nothing was ever written, because nobody said that it may be."""
+        """Rules that are ready where nothing was ever written, because nobody said that it may be, or where each needs
+        the user's word."""
+        if self.mode == "review":
+            return self.unreviewed
         return 0 if self.mode == "auto" or self.blocks else self.active
 
 
@@ -249,6 +255,9 @@ def _project(totals: ProjectTotals, opt_in: OptIn | None, blocks: int) -> Projec
         proposed=totals.proposed,
         retired=totals.retired,
         blocks=blocks,
+        helping=totals.helping,
+        not_helping=totals.not_helping,
+        unreviewed=totals.unreviewed,
     )
 
 

@@ -65,10 +65,10 @@ class Effect(Struct, frozen=True):
     sessions_after: Rate = Rate()
 
     def verdict(self, ineffective_after: int) -> Verdict:
-        """HELPS where the rate after lies below the one before, the interval's upper end included; DOES_NOT where
-        after so many opportunities at least half of the rate before is left."""
+        """HELPS where the rate after lies below the one before with the whole of its interval and of the other's;
+        DOES_NOT where after so many opportunities at least half of the rate before is left."""
         pairs = ((self.before, self.after), (self.sessions_before, self.sessions_after))
-        if any(after.of and after.interval[1] < before.value for before, after in pairs):
+        if any(after.of and after.interval[1] < before.interval[0] for before, after in pairs):
             return Verdict.HELPS
         if self.after.of >= ineffective_after and self.after.failed and self.after.value >= _STILL * self.before.value:
             return Verdict.DOES_NOT

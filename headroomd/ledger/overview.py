@@ -31,6 +31,9 @@ class ProjectTotals(Struct, frozen=True):
     active: int = 0  # learnings
     proposed: int = 0
     retired: int = 0
+    helping: int = 0  # of the active ones: the failure has become rarer since agents are told
+    not_helping: int = 0  # active or given up: it has not
+    unreviewed: int = 0  # active ones that the user has neither accepted nor pinned
 
 
 class WriteTotals(Struct, frozen=True):
@@ -65,10 +68,15 @@ class Overview:
         """Every project with sessions, the one that was last worked in first."""
         rows = self._db.execute(
             """SELECT path, group_concat(DISTINCT agent), count(*), max(last_at),
-                      coalesce(active, 0), coalesce(proposed, 0), coalesce(retired, 0)
+                      coalesce(active, 0), coalesce(proposed, 0), coalesce(retired, 0), coalesce(helping, 0),
+                      coalesce(not_helping, 0), coalesce(unreviewed, 0)
                FROM sessions JOIN projects ON projects.id = sessions.project LEFT JOIN (
                    SELECT project, sum(status = 'active') AS active, sum(status = 'proposed') AS proposed,
-                          sum(status = 'retired') AS retired
+                          sum(status = 'retired') AS retired,
+                          sum(status = 'active' AND verdict = 'helps') AS helping,
+                          sum(verdict = 'does not help' OR given_up) AS not_helping,
+                          sum(status = 'active' AND NOT pinned AND id NOT IN
+                              (SELECT learning FROM decisions WHERE decision = 'accepted')) AS unreviewed
                    FROM learnings GROUP BY project
                ) AS learnt ON learnt.project = projects.id
                WHERE place = 'found' GROUP BY projects.id ORDER BY max(last_at) DESC, path"""

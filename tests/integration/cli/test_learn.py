@@ -92,6 +92,7 @@ def test_json_has_exactly_these_keys(headroomd: Run, project: Path) -> None:
     assert set(found["learnings"][0]) == {
         *("id", "project", "section", "rule", "subject", "remedy", "status", "reason", "sessions", "calls", "agents"),
         *("first_seen", "last_seen", "wasted_characters", "origin", "pinned", "files"),
+        *("accepted", "verdict", "rank"),
     }
 
 
@@ -106,7 +107,8 @@ def test_why_shows_the_calls_behind_a_rule(headroomd: Run, project: Path) -> Non
     assert "claude session " in answer.out
     assert "2026-11-2" in answer.out
     explained = json.loads(headroomd("why", rule["id"], "--json").out)
-    assert set(explained) == {"version", "command", "learning", "evidence"}
+    assert set(explained) == {"version", "command", "learning", "effect", "evidence"}
+    assert explained["effect"] is None
     assert len(explained["evidence"]) == rule["sessions"] == 2
     assert set(explained["evidence"][0]) == {"id", "agent", "session", "at", "failed", "fixed", "note"}
     assert set(explained["evidence"][0]["failed"]) == {"at", "call", "answer"}

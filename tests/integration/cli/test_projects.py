@@ -56,7 +56,7 @@ def test_options_are_kept_until_others_are_given(headroomd: Run, project: Path) 
     answer = headroomd("enable")
     wanted = {"agents": ["codex", "claude"], "target": "docs/AGENT.md", "mode": "review", "enabled": True}
     assert _projects() == [{"path": str(project), **wanted}]
-    assert "writes  nothing: `headroomd learn`" in answer.out
+    assert "writes  what you accept in `headroomd review`" in answer.out
     headroomd("enable", "--mode", "auto")
     assert _projects()[0]["mode"] == "auto"
 

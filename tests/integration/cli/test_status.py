@@ -51,7 +51,7 @@ def test_json_has_exactly_these_keys(headroomd: Run, learnt: Path) -> None:
     assert set(status["last_run"]) == {"at", "seconds", "files", "calls", "evidence", "projects", "written"}
     assert set(status["projects"][0]) == {
         *("path", "enabled", "mode", "agents", "sessions", "last_activity", "active", "proposed", "retired"),
-        *("waiting", "blocks"),
+        *("helping", "not_helping", "waiting", "blocks"),
     }
     assert set(status["written"][0]) == {"at", "path", "project", "agents", "undone", "removed"}
     assert set(status["problems"][0]) == {"code", "cause", "remedy"}

@@ -129,7 +129,9 @@ def test_why_an_agent_is_polled() -> None:
         ({"enabled": False, "mode": "", "blocks": 0}, "not enabled: 4 rules waiting, `headroomd enable /srv/webshop`"),
         ({"enabled": False, "mode": "", "active": 1, "blocks": 0}, "not enabled: 1 rule waiting,"),
         ({"enabled": False, "mode": ""}, "not kept up to date: `headroomd enable /srv/webshop`"),
-        ({"mode": "review"}, "for you to review: `headroomd learn --project /srv/webshop`"),
+        ({"mode": "review", "unreviewed": 2}, "2 rules to review: `headroomd review --project /srv/webshop`"),
+        ({"mode": "review"}, "enabled for claude, codex"),
+        ({"helping": 3, "not_helping": 1}, "shown to agents: 3 proven to help, 1 of no help"),
         ({"agents": ()}, "enabled for every agent that works in it"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroomd.ledger.policy import Judgement, Support, Tries, judge
+from headroomd.ledger.policy import Judgement, Standing, Support, Tries, covers, judge
 from headroomd.model import Lesson, Section
 
 PATH = Lesson(Section.PATHS, "a/x.py", "b/x.py")
@@ -158,3 +158,92 @@ def test_order_of_evidence_does_not_matter(evidence: list[Support], random: obje
     before = {one.lesson: one.reason for one in judge(evidence, {}, lambda _: "")}
     random.shuffle(evidence)  # type: ignore[attr-defined]
     assert {one.lesson: one.reason for one in judge(evidence, {}, lambda _: "")} == before
+
+
+DAY = 86400.0
+
+
+def standing(**more: object) -> Standing:
+    return Standing(half_life=90 * DAY, **more)  # type: ignore[arg-type]
+
+
+def verdicts(*evidence: Support, **more: object) -> dict[Lesson, str]:
+    judged = judge(evidence, {}, lambda _: "", standing(**more))
+    return {one.lesson: one.reason for one in judged}
+
+
+def test_support_fades_by_half_lives() -> None:
+    """A session counts half after one half-life, and what nobody sees for long is given up, unless it helps."""
+    old = support(PATH, 1, at=1.0)
+    [one] = judge([old], {}, lambda _: "", standing(now=90 * DAY))
+    assert (round(one.support, 3), one.reason) == (0.5, "")
+    assert verdicts(old, now=200 * DAY) == {PATH: "old and unseen"}
+    assert verdicts(old, now=200 * DAY, proven=frozenset({PATH})) == {PATH: ""}
+    assert verdicts(old, support(PATH, 2, at=190 * DAY), now=200 * DAY) == {PATH: ""}
+
+
+def test_unknown_times_do_not_fade() -> None:
+    """A record without a usable time is not taken for an old one."""
+    assert verdicts(support(PATH, 1, at=0.0), now=900 * DAY) == {PATH: ""}
+
+
+def test_only_newer_evidence_brings_a_retired_lesson_back() -> None:
+    """What the world disproved once is not believed again because the world changed back, but because it was seen."""
+    barred = {PATH: (100.0, "b/x.py is gone")}
+    assert verdicts(support(PATH, 1, at=100.0), barred=barred) == {PATH: "b/x.py is gone"}
+    assert verdicts(support(PATH, 1, at=101.0), barred=barred) == {PATH: ""}
+
+
+def test_what_is_told_stays_unless_another_is_clearly_better() -> None:
+    """One sighting more does not swap two commands that both work; twice as many do."""
+    told, other = (Lesson(Section.COMMANDS, "pytest", remedy) for remedy in ("cd a && pytest", "uv run pytest"))
+    evidence = [support(told, 1), support(told, 2), support(other, 3, at=1.0), support(other, 4, at=2.0)]
+    assert not verdicts(*evidence, told=frozenset({told}))[told]
+    assert not verdicts(*evidence)[other]
+    evidence.append(support(other, 5, at=3.0))
+    assert not verdicts(*evidence, told=frozenset({told}))[other]
+
+
+def test_one_narrow_folder_is_one_learning_whatever_was_searched_then() -> None:
+    """Sessions that found things in `apps` and in the root add up; the best supported is told, else the wider."""
+    root, apps = Lesson(Section.SCOPE, "model", "."), Lesson(Section.SCOPE, "model", "apps")
+    pooled = decide(support(root, 1, needs_sessions=2), support(apps, 2, at=1.0, needs_sessions=2))
+    assert (pooled[root].reason, pooled[root].sessions) == ("", 2)
+    assert pooled[apps].reason == "less well supported than model → ."
+    evidence = [support(lesson, n, needs_sessions=2) for n, lesson in enumerate((root, apps, apps), 1)]
+    assert believed(*evidence) == {apps}
+    one_agent_each = [support(root, 1, needs_sessions=2), support(apps, 2, needs_sessions=2, agent="codex")]
+    assert believed(*one_agent_each) == set()
+
+
+def moved(*names: str, to: str = "lib") -> list[Support]:
+    return [support(Lesson(Section.PATHS, f"src/{name}", f"{to}/{name}"), n) for n, name in enumerate(names, 1)]
+
+
+def test_three_files_of_a_folder_are_one_move() -> None:
+    """They add up to a lesson about the folder, with their sessions and names behind it."""
+    move = Lesson(Section.PATHS, "src/", "lib/")
+    assert move not in decide(*moved("a.py", "b.py"))
+    one = decide(*moved("a.py", "deep/b.py", "c.py"))[move]
+    assert (one.reason, one.sessions, one.note) == ("", 3, "a.py, deep/b.py, c.py")
+    assert all(covers(move, other.lesson) for other in moved("a.py", "deep/b.py"))
+    assert not covers(move, moved("a.py", to="other")[0].lesson)
+
+
+def test_a_file_that_went_elsewhere_forbids_the_move() -> None:
+    """So does a world in which the old folder still holds files."""
+    move = Lesson(Section.PATHS, "src/", "lib/")
+    assert move not in decide(*moved("a.py", "b.py", "c.py"), *moved("d.py", to="app"))
+    three = moved("a.py", "b.py", "c.py")
+    assert decide(*three, untrue={move: "src/ holds files"})[move].reason == "src/ holds files"
+
+
+def test_the_more_general_covers_the_special() -> None:
+    """Same words in front on both sides; a refusal of a program covers its verbs."""
+    python = Lesson(Section.ENVIRONMENT, "python3", "uv run python3")
+    assert covers(python, Lesson(Section.ENVIRONMENT, "python3 -m pytest", "uv run python3 -m pytest"))
+    assert not covers(python, Lesson(Section.ENVIRONMENT, "python3 -m pytest", "make test"))
+    assert not covers(python, Lesson(Section.ENVIRONMENT, "python3.12", "uv run python3.12"))
+    gradle = Lesson(Section.PERMISSIONS, "./gradlew")
+    assert covers(gradle, Lesson(Section.PERMISSIONS, "./gradlew build"))
+    assert not covers(gradle, gradle)
