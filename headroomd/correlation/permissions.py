@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from headroomd.correlation.operations import Invocation, command_key
@@ -12,7 +12,7 @@ from headroomd.correlation.steps import Step, evidence, failure, one_line
 from headroomd.model import Evidence, Lesson, Section
 from headroomd.shell import basename
 
-__all__ = ["dominated", "refused"]
+__all__ = ["refused"]
 
 _NEEDS: Final = 2  # refused once says nothing yet
 _SIMPLE: Final = re.compile(r"[\w@%+=:,./-]{1,60}")
@@ -22,7 +22,7 @@ def refused(step: Step) -> Iterator[Evidence]:
     """Evidence of a refusal: for the command, and for its program where that serves one purpose.
 
     A refused `./gradlew build` and a refused `./gradlew test` are two commands and one program; a refused `git push`
-    says nothing about `git`. Where both hold, `dominated` tells which to leave unsaid.
+    says nothing about `git`. Where both hold, the more general one is told.
     """
     command = step.meaning.sole
     if command is None:
@@ -46,14 +46,3 @@ def _subjects(command: Invocation) -> Iterator[tuple[str, str]]:
     yield key, key
     if key != argv[0] and program not in GENERAL and not is_interpreter(program):
         yield argv[0], argv[0]
-
-
-def dominated(lessons: Iterable[Lesson]) -> set[Lesson]:
-    """The refusals that another of the refusals already says more generally: the more general one is told."""
-    refusals = [lesson for lesson in lessons if lesson.section is Section.PERMISSIONS]
-    subjects = {lesson.subject for lesson in refusals}
-    return {
-        lesson
-        for lesson in refusals
-        if any(lesson.subject.startswith(f"{subject} ") for subject in subjects if subject != lesson.subject)
-    }

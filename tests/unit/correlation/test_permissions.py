@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headroomd.correlation.permissions import dominated
-from headroomd.model import Lesson, Section
+from headroomd.model import Section
 
 
 def _notes(story):
@@ -66,13 +65,3 @@ def test_other_tools_are_not_commands(story):
     from headroomd.model import Outcome
 
     assert story.edit("a.py", Outcome.REJECTED).lessons == {}
-
-
-def test_the_more_general_refusal_is_told():
-    """Where the program is refused as a whole, its verbs need not be listed."""
-    general = Lesson(Section.PERMISSIONS, "./gradlew")
-    verbs = [Lesson(Section.PERMISSIONS, f"./gradlew {verb}") for verb in ("build", "test")]
-    other = Lesson(Section.PERMISSIONS, "./gradlew-wrapper build")
-    path = Lesson(Section.PATHS, "./gradlew build", "x")
-    assert dominated([general, *verbs, other, path]) == set(verbs)
-    assert dominated(verbs) == set()
