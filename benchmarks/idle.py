@@ -75,8 +75,8 @@ def main() -> None:
         found = measure(Path(folder), arguments.files, arguments.seconds)
     print(json.dumps(found))
     print(
-        f"{found['files']:,.0f} session files watched for {found['seconds']:.0f} s:"
-        f" at most {found['resident_mb']} MB resident (aim {_MEMORY_AIM:g}), {found['cpu_percent']} % of a core (aim {_CPU_AIM:g})"
+        f"{found['files']:,.0f} session files watched for {found['seconds']:.0f} s: at most {found['resident_mb']} MB"
+        f" resident (aim {_MEMORY_AIM:g}), {found['cpu_percent']} % of a core (aim {_CPU_AIM:g})"
     )
 
 

@@ -4,8 +4,8 @@
 
 A daemon with the default config first reads `--others` sessions of all agents. Then sessions are played one after the
 other, in projects that were enabled: written line by line while their agent has them in use (Claude Code: its
-sessions/<pid>.json; Codex: its lock on the thread), left alone for a while, as a person does who reads the answer, and
-ended cleanly. The clock runs from there to the moment in which the project's file names the file that was looked for.
+sessions/<pid>.json; Codex: its lock on the thread), left alone for some seconds, or, every other one, as if for an hour
+(the file is dated back: sessions that are quiet are looked at less often), and ended cleanly. The clock runs from there to the moment in which the project's file names the file that was looked for.
 Prints one line of JSON and one for people.
 """
 
@@ -29,6 +29,7 @@ from benchmarks.workload import SINGLES, Daemon, SessionFile, Stage, until
 _AIM: Final = 5.0  # seconds
 _CONTEXT: Final = {"claude": "CLAUDE.md", "codex": "AGENTS.md"}
 _READING: Final = (0.0, 4.0)  # seconds between the last line and the end
+_AWAY: Final = 3600.0  # seconds that some seem to have been left alone for
 
 
 @contextlib.contextmanager
@@ -49,7 +50,9 @@ def in_use(stage: Stage, agent: str, session: str) -> Iterator[None]:
         lock.unlink()
 
 
-def play(stage: Stage, agent: str, file: SessionFile, target: Path, lesson: str, chance: random.Random) -> float:
+def play(
+    stage: Stage, agent: str, file: SessionFile, target: Path, lesson: str, away: float, chance: random.Random
+) -> float:
     """Seconds from the end of the session to the block."""
     file.path.parent.mkdir(parents=True, exist_ok=True)
     with in_use(stage, agent, file.id):
@@ -57,6 +60,8 @@ def play(stage: Stage, agent: str, file: SessionFile, target: Path, lesson: str,
             with file.path.open("ab") as open_file:
                 open_file.write(line)
             time.sleep(0.02)
+        if away:
+            os.utime(file.path, (time.time() - away,) * 2)
         time.sleep(chance.uniform(*_READING))
     ended = time.perf_counter()
     until(lambda: target.exists() and lesson in target.read_text())
@@ -80,7 +85,8 @@ def measure(folder: Path, others: int, sessions: int, seed: int) -> dict[str, fl
             agent = "claude" if number % 2 else "codex"
             project, lesson = projects[number // 2], f"gauge_of_{agent}"
             (file,) = stage.sessions(SINGLES[agent], project, others + number, lesson)
-            times.append(play(stage, agent, file, project / _CONTEXT[agent], lesson, chance))
+            away = _AWAY if number % 4 > 1 else 0.0
+            times.append(play(stage, agent, file, project / _CONTEXT[agent], lesson, away, chance))
     finally:
         daemon.stop()
     return {

@@ -12,7 +12,7 @@ from headroomd.agents.base import InUse
 __all__ = ["is_closed", "next_look"]
 
 _OFTEN: Final = 1.0  # seconds between looks at a session that somebody works in
-_SELDOM: Final = 5.0  # at one that is in use and has been quiet for a while
+_SELDOM: Final = 3.0  # at one that is in use and has been quiet for a while: its end is to be in the block in five
 _QUIET_SHARE: Final = 60.0  # the longer it has been quiet, the less often it is looked at
 
 

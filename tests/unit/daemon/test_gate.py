@@ -30,13 +30,13 @@ def test_closing(in_use: InUse, quiet_for: float, closed: bool) -> None:
 
 @given(seconds, seconds, st.sampled_from(InUse), st.floats(0, 1e6))
 def test_an_open_session_is_looked_at_again(now: float, changed: float, in_use: InUse, quiet: float) -> None:
-    """Never in the past; while somebody works in it, within five seconds."""
+    """Never in the past; while somebody works in it, within three seconds."""
     if is_closed(now, changed, in_use, quiet):
         return
     due = next_look(now, changed, in_use, quiet)
     assert due >= now
     if in_use is InUse.YES:
-        assert due - now == pytest.approx(3, abs=2.001)
+        assert due - now == pytest.approx(2, abs=1.001)
 
 
 def test_silence_is_looked_at_when_it_is_long_enough() -> None:
