@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ class PlanOptions(Struct, frozen=True):
     context_names: Mapping[str, str] = {}  # another name for an agent's context file: {"claude": "CLAUDE.local.md"}
     block_limit: int = DEFAULT_LIMIT  # characters
     share_across_agents: bool = True  # whether what one agent learnt is written for the others
-    review: bool = False  # whether only what the user accepted is written
+    review: bool = False  # whether only what the user accepted, and what stands there already, is written
     rules: LifecycleRules = LifecycleRules()
 
 
@@ -59,15 +59,18 @@ class Draft(Struct, frozen=True):
         return () if self.path.is_relative_to(self.project) else (self.path.parent,)
 
 
-def worth_telling(learnings: Iterable[Learning], review: bool = False) -> list[Learning]:
-    """Those of `learnings`, the active ones, that have a bullet of their own: what a more general one says is left
-    out, as is what is said already in other words. With `review` only those that the user accepted, or wrote."""
-    allowed = [one for one in learnings if not review or one.accepted or one.pinned]
-    told: list[Learning] = []
+def worth_telling(learnings: Iterable[Learning], *, review: bool = False, told: Collection[str] = ()) -> list[Learning]:
+    """Those of `learnings`, the active ones, that have a bullet of their own.
+
+    What a more general one says is left out, as is what is said already in other words. With `review` only what the
+    user accepted or wrote, and what is `told` already (ids).
+    """
+    allowed = [one for one in learnings if not review or one.accepted or one.pinned or one.id in told]
+    chosen: list[Learning] = []
     for one in allowed:
-        if one.pinned or not any(_says_it(other, one, earlier=other in told) for other in allowed):
-            told.append(one)
-    return told
+        if one.pinned or not any(_says_it(other, one, earlier=other in chosen) for other in allowed):
+            chosen.append(one)
+    return chosen
 
 
 def _says_it(other: Learning, one: Learning, *, earlier: bool) -> bool:
@@ -212,11 +215,19 @@ def targets_of(plugin: AgentPlugin, project: Path, env: Environment, options: Pl
     targets = plugin.targets(project, env)
     name = options.context_names.get(plugin.name)
     if options.target is not None:
-        context = project / options.target
-        return Targets(context, context if targets.memory == targets.context else targets.memory, targets.pointer)
+        return _retargeted(targets, project / options.target)
     if name:
         return Targets(targets.context.with_name(name), targets.memory, targets.pointer)
     return targets
+
+
+def _retargeted(targets: Targets, context: Path) -> Targets:
+    """`targets` with another context file. The memory goes along where it is the same file, or where the context
+    says that it stands beside it."""
+    if targets.memory == targets.context:
+        return Targets(context, context)
+    memory = context.with_name(targets.memory.name) if targets.pointer else targets.memory
+    return Targets(context, memory, targets.pointer)
 
 
 def _bullet(learning: Learning, truth: Truth, told: str) -> Bullet | None:

@@ -182,19 +182,20 @@ def revalidate(
     projects: Iterable[Path],
     rules: LifecycleRules | None = None,
     path: str | None = None,
+    home: Path | None = None,
     reword: Reword | None = None,
 ) -> list[Learning]:
     """Look at every learning of `projects` as the world is now; returns those whose status changed.
 
-    `path` is where programs are looked for (default: this process's PATH). Writes no file: `plan` and `apply` do.
-    Raises LedgerError.
+    `path` is where programs are looked for (default: this process's PATH), `home` the user's home folder. Writes no
+    file: `plan` and `apply` do. Raises LedgerError.
     """
     path = os.environ.get("PATH", os.defpath) if path is None else path
     return [
         learning
         for project in projects
         if project.is_dir()
-        for learning in revalidate_project(ledger, project, rules or LifecycleRules(), path, reword)
+        for learning in revalidate_project(ledger, project, rules or LifecycleRules(), path, home, reword)
     ]
 
 
@@ -225,10 +226,12 @@ def _plan_project(
     heed(ledger, project)
     ledger.analyses.revalidate(str(project), truth.exists)
     learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
-    active = worth_telling((one for one in learnings if one.status is Status.ACTIVE), options.review)
-    refused = [Path(path) for path in ledger.blocks.refused(str(project))]
-    planned = ProjectPlan(project, learnings, [], [], [], [], refused)
     known = ledger.blocks.of_project(str(project))
+    told = {id_ for block in known for id_, _ in block.bullets}
+    active = [one for one in learnings if one.status is Status.ACTIVE]
+    active = worth_telling(active, review=options.review, told=told)
+    refused = [Path(block.path) for block in known if block.refused]
+    planned = ProjectPlan(project, learnings, [], [], [], [], refused)
     drafts, problems = make_drafts(project, active, chosen, env, options, truth, known)
     planned.problems.extend(problems)
     for draft in drafts:
@@ -242,9 +245,10 @@ def _plan_project(
         planned.drafts.append(draft)
         if write is not None:
             planned.writes.append(write)
-    for plugin in chosen:
-        if any(plugin.name in draft.agents and draft.bullets for draft in planned.drafts):
-            planned.shadows.extend(shadows_of(plugin, project, env))
+    blocks = {os.path.realpath(draft.path) for draft in planned.drafts if draft.bullets}
+    for plugin in chosen if blocks else ():
+        shadows = shadows_of(plugin, project, env)
+        planned.shadows.extend(shadow for shadow in shadows if os.path.realpath(shadow.path) in blocks)
     return planned
 
 
@@ -352,12 +356,14 @@ def _before(entry: Entry, current: bytes | None) -> tuple[bytes | None, str]:
         return entry.before, "put back" if entry.before is not None else "removed: it did not exist before"
     if current is None:
         return None, "left alone: it was deleted since"
-    data = put_block(current, _block(entry.before or b"").decode("utf-8", "replace").replace("\r\n", "\n"))
+    block = _block(entry.before or b"").decode("utf-8", "replace").replace("\r\n", "\n")
+    data = put_block(current, block)
     if not data and entry.before is None:
         return None, "removed: it held nothing but the block"
     if data == current:
         return current, ""
-    return data, "only the block was put back: the file was changed since"
+    done = "put back as it was before" if block else "taken out"
+    return data, f"only the block was {done}: the rest was changed since, and stays"
 
 
 def _block(data: bytes) -> bytes:

@@ -14,7 +14,12 @@ __all__ = ["revalidate_project"]
 
 
 def revalidate_project(
-    ledger: Ledger, project: Path, rules: LifecycleRules, path: str, reword: Reword | None = None
+    ledger: Ledger,
+    project: Path,
+    rules: LifecycleRules,
+    path: str,
+    home: Path | None = None,
+    reword: Reword | None = None,
 ) -> list[Learning]:
     """Bring the learnings of `project` up to the world; returns those whose status changed.
 
@@ -22,7 +27,7 @@ def revalidate_project(
     and is there no longer does not hold, nor does one that says a program is missing which has come since.
     """
     heed(ledger, project)
-    truth = Truth(project)
+    truth = Truth(project, home)
     before = {learning.id: learning for learning in ledger.learnings.of_project(str(project))}
     names = {name for learning in before.values() for name in named_programs(learning.lesson)}
     changed = ledger.programs.changed(path, {name: shutil.which(name, path=path) is not None for name in names})

@@ -61,7 +61,8 @@ def _waiting(ledger: Ledger, root: Path) -> list[Learning]:
     learnings = ledger.learnings.of_project(str(root))
     active = worth_telling(one for one in learnings if one.status is Status.ACTIVE)
     held = [one for one in learnings if one.status is Status.PROPOSED and one.reason.startswith(_WAITS)]
-    return [one for one in (*active, *held) if not (one.accepted or one.pinned)]
+    told = {id_ for block in ledger.blocks.of_project(str(root)) for id_, _ in block.bullets}
+    return [one for one in (*active, *held) if not (one.accepted or one.pinned or one.id in told)]
 
 
 def _go_through(ledger: Ledger, waiting: list[Learning]) -> Counter[str]:

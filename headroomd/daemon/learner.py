@@ -88,6 +88,7 @@ class Learner:
         self._beat = beat
         self._private = [folder for plugin in plugins.plugins.values() for folder in own_folders(plugin, env)]
         self._log = structlog.get_logger()
+        self._unlooked: set[str] = set()  # projects whose programs on PATH are to be looked for, too
         self.problems: dict[str, Problem] = {}  # by the path of the project whose blocks could not be written
 
     # -- reading -----------------------------------------------------------------------------------------------
@@ -200,6 +201,12 @@ class Learner:
                 else:
                     self._ledger.queue.refreshed(project)
 
+    def revalidate(self) -> None:
+        """Have every learning checked against the world as it is now. Raises LedgerError."""
+        self._unlooked = {facts.path for facts in self._ledger.facts.projects()}
+        with self._ledger.transaction():
+            self._ledger.queue.mark_all_stale()
+
     def _note(self, project: str, errors: list[HeadroomError]) -> float:
         """Keep in mind what is wrong with a project; seconds until it is tried again."""
         before = self.problems.pop(project, None)
@@ -216,19 +223,21 @@ class Learner:
             return []
         settings = project_settings(config, project)
         options = plan_options(config, project, tuple(agents), home=self._env.home)
+        if str(project) in self._unlooked:
+            self._unlooked.discard(str(project))
+            pipeline.revalidate(self._ledger, [project], options.rules if options else None, home=self._env.home)
         is_enabled = settings.enabled if settings is not None else is_home(project, self._env.home)
         if options is None or not is_enabled:
             self._ledger.learnings.refresh(str(project), Truth(project, self._env.home).check)
             return []
         plans = pipeline.plan(self._ledger, [project], self._plugins, self._env, options)
         problems = [problem for planned in plans for problem in planned.problems]
-        if not options.review:
-            for applied in pipeline.apply(self._ledger, plans, _REASON):
-                if applied.problem is not None:
-                    problems.append(applied.problem)
-                else:
-                    run.written[str(applied.draft.path)] = None
-                    self._log.info("block_written", path=str(applied.draft.path), rules=len(applied.draft.bullets))
+        for applied in pipeline.apply(self._ledger, plans, _REASON):
+            if applied.problem is not None:
+                problems.append(applied.problem)
+            else:
+                run.written[str(applied.draft.path)] = None
+                self._log.info("block_written", path=str(applied.draft.path), rules=len(applied.draft.bullets))
         return problems
 
 

@@ -269,8 +269,7 @@ class Daemon:
             self.watcher.retry()
             self._sweep()
         elif name == Task.REVALIDATION:
-            with self.ledger.transaction():
-                self.ledger.queue.mark_all_stale()
+            self.learner.revalidate()
             self._finished(Task.REVALIDATION)
         elif name == Task.ANALYSIS:
             if not self.is_paused:

@@ -33,7 +33,7 @@ class ProjectTotals(Struct, frozen=True):
     retired: int = 0
     helping: int = 0  # of the active ones: the failure has become rarer since agents are told
     not_helping: int = 0  # active or given up: it has not
-    unreviewed: int = 0  # active ones that the user has neither accepted nor pinned
+    unreviewed: int = 0  # active ones that are in no file, and that the user has neither accepted nor pinned
 
 
 class WriteTotals(Struct, frozen=True):
@@ -76,7 +76,8 @@ class Overview:
                           sum(status = 'active' AND verdict = 'helps') AS helping,
                           sum(verdict = 'does not help' OR given_up) AS not_helping,
                           sum(status = 'active' AND NOT pinned AND id NOT IN
-                              (SELECT learning FROM decisions WHERE decision = 'accepted')) AS unreviewed
+                              (SELECT learning FROM decisions WHERE decision = 'accepted'
+                               UNION SELECT learning FROM showings WHERE until IS NULL)) AS unreviewed
                    FROM learnings GROUP BY project
                ) AS learnt ON learnt.project = projects.id
                WHERE place = 'found' GROUP BY projects.id ORDER BY max(last_at) DESC, path"""

@@ -215,9 +215,11 @@ def test_broken_markers_say_nothing(world: World) -> None:
 
 
 def test_review_mode_writes_what_was_accepted(world: World) -> None:
-    """In a project that is reviewed only accepted rules are written; the others leave the block."""
+    """In a project that is reviewed only accepted rules are added; what stands there stays."""
+    world.write("s3", name="Item", wrong="old", at=900.0)
+    assert world.learn(review=True) == []
     with world.ledger() as ledger:
-        ledger.decisions.decide(learnings(world)["src/User.py"].id, Decided.ACCEPTED, USER)
+        ledger.decisions.decide(learnings(world)["old/Item.py"].id, Decided.ACCEPTED, "")
     world.learn(review=True)
     assert USER in target(world).read_text()
-    assert ORDER not in target(world).read_text()
+    assert "old/Item.py" in target(world).read_text()

@@ -33,6 +33,13 @@ def rule(project: Path, headroomd) -> Learning:  # type: ignore[no-untyped-def]
     return found
 
 
+@pytest.fixture
+def unwritten(project: Path, headroomd) -> Learning:  # type: ignore[no-untyped-def]
+    """The same rule, before anything was written."""
+    assert headroomd("learn", "--model", "none").status == 0
+    return learnings()["lighthouse/beacons.py"]
+
+
 def block(project: Path) -> str:
     return (project / "CLAUDE.md").read_text()
 
@@ -69,23 +76,23 @@ def test_pin_as_json(rule: Learning, headroomd) -> None:  # type: ignore[no-unty
     assert (document["rules"][0]["id"], document["rules"][0]["pinned"]) == (rule.id, True)
 
 
-def test_reviewed_project(project: Path, rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_reviewed_project(project: Path, unwritten: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
     """With mode = "review" only accepted rules stand in the files."""
     Places.current().config.parent.mkdir(parents=True, exist_ok=True)
     Places.current().config.write_text(f'[[project]]\npath = "{project}"\nmode = "review"\n')
     learn(headroomd)
     assert not (project / "CLAUDE.md").exists() or "headroom:learn" not in block(project)
-    assert headroomd("accept", rule.id).status == 0
+    assert headroomd("accept", unwritten.id).status == 0
     learn(headroomd)
     assert "lighthouse/beacons.py" in block(project)
     assert ".venv/bin/python" not in block(project)
-    assert headroomd("reject", rule.id).status == 0
+    assert headroomd("reject", unwritten.id).status == 0
     learn(headroomd)
     assert "lighthouse/beacons.py" not in block(project)
 
 
 def test_review_by_plain_input(  # type: ignore[no-untyped-def]
-    project: Path, rule: Learning, headroomd, monkeypatch: pytest.MonkeyPatch
+    project: Path, unwritten: Learning, headroomd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers come one a line: the end of them is no error, and what was answered holds."""
     said = iter(["what?", "reject", "edit", "Mind the beacons"])
@@ -107,7 +114,7 @@ def test_review_by_plain_input(  # type: ignore[no-untyped-def]
     assert "- Mind the beacons\n" in block(project)
 
 
-def test_review_on_a_terminal(project: Path, rule: Learning) -> None:
+def test_review_on_a_terminal(project: Path, unwritten: Learning) -> None:
     """The dialogue on a real terminal: the rule, its evidence, the question; q leaves."""
     leader, follower = pty.openpty()
     done = subprocess.Popen(
@@ -134,8 +141,8 @@ def _read_until(terminal: int, end: bytes) -> bytes:
     return shown
 
 
-def test_nothing_to_review(project: Path, headroomd) -> None:  # type: ignore[no-untyped-def]
-    """A project of which nothing is known yet."""
+def test_nothing_to_review(rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+    """What stands in the files was let in already."""
     assert "Nothing waits for your review" in headroomd("review").out
 
 
