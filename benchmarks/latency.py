@@ -4,9 +4,9 @@
 
 A daemon with the default config first reads `--others` sessions of all agents. Then sessions are played one after the
 other, in projects that were enabled: written line by line while their agent has them in use (Claude Code: its
-sessions/<pid>.json; Codex: its lock on the thread), left alone for some seconds, or, every other one, as if for an hour
-(the file is dated back: sessions that are quiet are looked at less often), and ended cleanly. The clock runs from there to the moment in which the project's file names the file that was looked for.
-Prints one line of JSON and one for people.
+sessions/<pid>.json; Codex: its lock on the thread), left alone for some seconds, or, every other pair, as if for an
+hour (the file is dated back: quiet sessions are looked at less often), and ended cleanly. The clock runs from there to
+the moment in which the project's file names the file that was looked for. Prints one line of JSON and one for people.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.workload import SINGLES, Daemon, SessionFile, Stage, until
 
 _AIM: Final = 5.0  # seconds
 _CONTEXT: Final = {"claude": "CLAUDE.md", "codex": "AGENTS.md"}
-_READING: Final = (0.0, 4.0)  # seconds between the last line and the end
+_READING: Final = (1.0, 5.0)  # seconds between the last line and the end
 _AWAY: Final = 3600.0  # seconds that some seem to have been left alone for
 
 
