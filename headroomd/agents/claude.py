@@ -25,6 +25,7 @@ _LONGEST_NAME: Final = 200  # characters of a folder's name below `projects` bef
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MEMORY_LINES: Final = 200  # of MEMORY.md that are loaded, from its start
 _MEMORY_BYTES: Final = 25_000
+_LOCAL_CONTEXT: Final = "CLAUDE.local.md"  # loaded like CLAUDE.md; the user may prefer it for the block
 _BLOCK_END: Final = b"<!-- headroom:learn:end -->"  # as writing/ puts it, which this room must not import
 
 
@@ -79,7 +80,9 @@ class ClaudeCode(AgentPlugin):
 
     def shadows(self, project: Path, env: Environment) -> list[Shadow]:
         targets = self.targets(project, env)
-        return [*_exclusions(targets.context, project, env), *_memory_shadows(targets.memory, project, env)]
+        contexts = (targets.context, targets.context.with_name(_LOCAL_CONTEXT))
+        exclusions = (found for context in contexts for found in _exclusions(context, project, env))
+        return [*exclusions, *_memory_shadows(targets.memory, project, env)]
 
 
 plugin = ClaudeCode()

@@ -87,10 +87,11 @@ def show(result: Result) -> None:
 
 
 def _show_project(plan: ProjectPlan, writes: list[Write]) -> None:
-    active = [learning for learning in plan.learnings if learning.status is Status.ACTIVE]
+    told = {bullet.id for draft in plan.drafts for bullet in draft.bullets}
+    rules = [learning for learning in plan.learnings if learning.id in told]
     proposed = sum(learning.status is Status.PROPOSED for learning in plan.learnings)
     waiting = f", {proposed} more seen too rarely to be believed" if proposed else ""
-    click.secho(f"\n{short_path(plan.project)}: {counted(len(active), 'rule')}{waiting}", bold=True)
+    click.secho(f"\n{short_path(plan.project)}: {counted(len(rules), 'rule')}{waiting}", bold=True)
     for write in writes:
         click.echo()
         named = replace(write, path=Path(short_path(write.path)))
@@ -99,7 +100,7 @@ def _show_project(plan: ProjectPlan, writes: list[Write]) -> None:
     shown = {id_ for write in writes for id_ in write.shown}
     if shown:
         click.echo("\nWhat these rules rest on:")
-    for learning in active:
+    for learning in rules:
         if learning.id in shown:
             click.echo(f"  {learning.id}  {support(learning)}\n              {rule(learning)}")
     for shadow in plan.shadows:

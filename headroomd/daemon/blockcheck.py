@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +17,16 @@ _LARGEST: Final = 8 * 1024 * 1024  # bytes; larger files get no block
 
 
 def block_problems(
-    project: Path, plugins: Iterable[AgentPlugin], env: Environment, written: Iterable[str]
+    project: Path,
+    plugins: Iterable[AgentPlugin],
+    env: Environment,
+    written: Iterable[str],
+    context_names: Mapping[str, str],
 ) -> Iterator[Problem]:
-    """What keeps agents from seeing (all of) the blocks of `project`; `written` are its files that hold one."""
+    """What keeps agents from seeing (all of) the blocks of `project`; `written` are its files that hold one.
+
+    `context_names` are other names that the user wants for agents' context files: {"claude": "CLAUDE.local.md"}.
+    """
     holding = set(written)
     paths = {Path(path) for path in holding}
     for plugin in plugins:
@@ -30,9 +37,12 @@ def block_problems(
             cause = f"{plugin.title} cannot say which files it loads in {project} ({type(error).__name__}: {error})"
             yield Problem("plugin", cause, "update the package that brings it")
             continue
-        paths.update((targets.context, targets.memory))
+        context = targets.context.with_name(context_names.get(plugin.name, targets.context.name))
+        paths.update((context, targets.memory))
         for shadow in shadows:
-            if shadow.path == targets.memory != targets.context and str(shadow.path) not in holding:
+            if shadow.path not in paths:
+                continue
+            if shadow.path == targets.memory != context and str(shadow.path) not in holding:
                 continue  # there is no block in it that could be missed
             cause = shadow.cause if str(shadow.path) in shadow.cause else f"{shadow.path}: {shadow.cause}"
             yield Problem("shadow", cause, shadow.remedy)

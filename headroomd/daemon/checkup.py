@@ -165,11 +165,13 @@ def _projects(places: Places, plugins: Plugins, config: Config, env: Environment
             continue
         options = plan_options(config, root, seen.get(str(root), ()), home=env.home)
         chosen = [plugins.plugins[name] for name in (options.agents if options else ()) if name in plugins.plugins]
-        yield from _blocks(root, chosen, env, written.get(str(root), []))
+        yield from _blocks(root, chosen, env, written.get(str(root), []), config)
 
 
-def _blocks(root: Path, plugins: list[AgentPlugin], env: Environment, written: list[str]) -> Iterator[Check]:
-    problems = list(block_problems(root, plugins, env, written))
+def _blocks(
+    root: Path, plugins: list[AgentPlugin], env: Environment, written: list[str], config: Config
+) -> Iterator[Check]:
+    problems = list(block_problems(root, plugins, env, written, {"claude": config.claude_context_file}))
     for problem in problems:
         yield Check("project", Verdict.WARN, problem.cause, problem.remedy)
     if not os.access(root, os.W_OK):

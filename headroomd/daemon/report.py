@@ -119,7 +119,7 @@ def report(places: Places, env: Environment) -> Report:
         problems += [Problem("plugin", broken.cause, broken.remedy) for broken in plugins.broken]
         problems += _unread(known)
     problems += _lost_lines(known, plugins)
-    problems += _project_problems(projects, enabled, plugins, env, known)
+    problems += _project_problems(projects, opt_ins, plugins, env, known)
     return Report(
         at=time.time(),
         standing=_standing(daemon, pid, problems),
@@ -262,18 +262,19 @@ def _project(totals: ProjectTotals, opt_in: OptIn | None, blocks: int) -> Projec
 
 
 def _project_problems(
-    projects: tuple[ProjectReport, ...], enabled: dict[str, OptIn], plugins: Plugins, env: Environment, known: _Known
+    projects: tuple[ProjectReport, ...], opt_ins: OptIns, plugins: Plugins, env: Environment, known: _Known
 ) -> Iterator[Problem]:
     for project in projects:
         if not project.enabled:
             continue
         folder = Path(project.path)
         if not folder.is_dir():
-            spelled = enabled[project.path].path
+            spelled = opt_ins.enabled()[project.path].path
             yield Problem("project", f"{spelled} is enabled and is not there", f"`headroomd disable {spelled}`")
         elif project.active:
             chosen = [plugins.plugins[name] for name in project.agents if name in plugins.plugins]
-            yield from block_problems(folder, chosen, env, known.written.get(project.path, ()))
+            names = {"claude": opt_ins.claude_context_file}
+            yield from block_problems(folder, chosen, env, known.written.get(project.path, ()), names)
 
 
 def _unread(known: _Known) -> Iterator[Problem]:
