@@ -21,6 +21,7 @@ from headroomd.ledger import Portion
 from headroomd.ledger.facts import stable_hash
 from headroomd.ledger.scrub import scrubbed
 from headroomd.model import Event, Outcome, SessionStart, ToolCall
+from headroomd.paths import Places
 from headroomd.projects import Place, ProjectFinder, ProjectRoot
 from headroomd.redact import redact
 
@@ -65,11 +66,12 @@ _decode_carried = msgspec.msgpack.Decoder(_Carried).decode
 
 
 def own_folders(plugin: AgentPlugin, env: Environment) -> list[Path]:
-    """Folders that an agent keeps for itself (~/.claude): no project, though somebody may have worked there."""
+    """Folders that an agent keeps for itself (~/.claude), and ours, where an agent's CLI may be asked as an LLM: no
+    project, though somebody may have worked there."""
     try:
-        return [root.parent for root in plugin.roots(env)]
+        return [Places.current().state, *(root.parent for root in plugin.roots(env))]
     except Exception:
-        return []  # listing its files fails as well, and that is reported
+        return [Places.current().state]  # listing its files fails as well, and that is reported
 
 
 def list_files(plugin: AgentPlugin, env: Environment) -> list[Path]:

@@ -27,11 +27,13 @@ def run() -> int:
 
     `headroomd service install` has it run by itself. It writes only to projects that were enabled.
     """
+    from headroomd.daemon.asking import analysis
     from headroomd.daemon.run import BAD_CONFIG, boot
     from headroomd.errors import ConfigError
 
+    places = Places.current()
     try:
-        return boot(Places.current())
+        return boot(places, analyse=analysis(places))
     except ConfigError as error:
         complain(str(error))
         return BAD_CONFIG

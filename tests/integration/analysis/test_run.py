@@ -67,8 +67,8 @@ def cited(text: str, words: str, **more: Any) -> Any:
     """An answer that cites whatever item holds `words`."""
 
     def say(request: Request) -> str:
-        ids = [json.loads(line)["id"] for line in request.prompt.splitlines() if line.startswith("{") and words in line]
-        return answer(rule(text, *(id_ for id_ in ids if id_.startswith("e")), **more))
+        lines = [line for line in request.prompt.splitlines() if '"kind":' in line and words in line]
+        return answer(rule(text, *(json.loads(line)["id"] for line in lines), **more))
 
     return say
 
