@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from headroomd.agents.base import AgentPlugin, Environment, InUse
 from headroomd.daemon.gate import is_closed, next_look
 from headroomd.errors import PluginError
-from headroomd.intake import list_files
+from headroomd.intake import plugin_error
 from headroomd.ledger import JobState, Ledger, SessionJob
 
 __all__ = ["Sessions", "Sweep"]
 
 _MOST_BELOW: Final = 5000  # files of a folder that appeared; the sweep finds the rest
-_CHUNK: Final = 500  # rows that are stored together: bounds memory
+_CHUNK: Final = 500  # files that are looked at together
 _NS: Final = 1e9
 
 
@@ -137,28 +137,39 @@ class Sessions:
     # -- one agent, one file -----------------------------------------------------------------------------------
 
     def _sweep(self, plugin: AgentPlugin, found: Sweep) -> None:
+        """A chunk at a time: lists of thousands of paths every few minutes would stay in the daemon's memory."""
+        listed: set[int] = set()
+        paths = self._listed(plugin)
         try:
-            paths = [str(path) for path in list_files(plugin, self._env)]
+            while chunk := list(islice(paths, _CHUNK)):
+                self._sweep_chunk(plugin, chunk, found)
+                listed.update(map(hash, chunk))
         except PluginError as error:
             found.problems.append(error)
             return
-        found.files[plugin.name] = len(paths)
-        seen = self._ledger.queue.seen(plugin.name)
+        found.files[plugin.name] = len(listed)
+        present = tuple(str(root) + os.sep for root in _roots(plugin, self._env) if root.is_dir())
+        missing = [path for path in self._ledger.queue.paths(plugin.name) if hash(path) not in listed]
+        gone = [path for path in missing if path.startswith(present) and _stat(path) is None]
+        self._store([], gone)
+        found.gone += len(gone)
+
+    def _sweep_chunk(self, plugin: AgentPlugin, paths: list[str], found: Sweep) -> None:
+        seen = self._ledger.queue.seen(paths)
         changed = []
         for path in paths:
             info = _stat(path)
-            known = seen.pop(path, None)
-            if info is None or known == (info.st_size, info.st_mtime_ns) or path in self._open:
+            if info is None or path in self._open or seen.get(path) == (info.st_size, info.st_mtime_ns):
                 continue
             changed.append(self._judged(self._changed(plugin.name, path, info)))
-            found.changed += 1
-            if len(changed) == _CHUNK:  # the first sweep finds thousands
-                self._store(changed, [])
-                changed.clear()
-        present = [str(root) + os.sep for root in _roots(plugin, self._env) if root.is_dir()]
-        gone = [path for path in seen if path.startswith(tuple(present)) and _stat(path) is None]
-        self._store(changed, gone)
-        found.gone += len(gone)
+        self._store(changed, [])
+        found.changed += len(changed)
+
+    def _listed(self, plugin: AgentPlugin) -> Iterator[str]:
+        try:
+            yield from map(str, plugin.session_files(self._env))
+        except Exception as error:
+            raise plugin_error(plugin, "could not list its session files", error) from error
 
     def _changed(self, agent: str, path: str, info: os.stat_result) -> SessionJob:
         now = self._clock()

@@ -10,10 +10,11 @@ stores the facts, so that a crash at any moment loses nothing and repeats nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from headroomd.ledger.db import Connection
@@ -64,17 +65,22 @@ class Queue:
 
     # -- jobs --------------------------------------------------------------------------------------------------
 
-    def seen(self, agent: str) -> dict[str, tuple[int, int]]:
-        """Size and mtime_ns of an agent's files when they were last looked at.
+    def seen(self, paths: Collection[str]) -> dict[str, tuple[int, int]]:
+        """Size and mtime_ns of those of `paths` that were looked at before, as they were then.
 
         A file that was read and whose facts have been forgotten since is not among them: it is new again.
         """
         rows = self._db.execute(
             """SELECT jobs.path, jobs.size, jobs.mtime_ns FROM jobs LEFT JOIN files ON files.path = jobs.path
-               WHERE jobs.agent = ? AND (files.path IS NOT NULL OR jobs.state NOT IN ('done', 'nothing'))""",
-            (agent,),
+               WHERE jobs.path IN (SELECT value FROM json_each(?))
+                   AND (files.path IS NOT NULL OR jobs.state NOT IN ('done', 'nothing'))""",
+            (msgspec.json.encode(paths).decode(),),
         )
         return {path: (size, mtime_ns) for path, size, mtime_ns in rows}
+
+    def paths(self, agent: str) -> Iterator[str]:
+        """Every file of an agent that has a row; nothing may be written until the last one was taken."""
+        return (path for (path,) in self._db.execute("SELECT path FROM jobs WHERE agent = ?", (agent,)))
 
     def find(self, path: str) -> SessionJob | None:
         rows = self._select("path = ?", path)

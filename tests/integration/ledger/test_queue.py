@@ -113,10 +113,12 @@ def test_settling_is_part_of_the_callers_transaction(ledger: Ledger, queue: Queu
 def test_files_whose_facts_were_forgotten_are_new_again(ledger: Ledger, queue: Queue) -> None:
     """A project that was gone and came back has its sessions read anew."""
     queue.put([job("/done", JobState.DONE), job("/waits")])
-    assert queue.seen("claude") == {"/waits": (10, 20)}
+    paths = ["/done", "/waits", "/never seen"]
+    assert queue.seen(paths) == {"/waits": (10, 20)}
     ledger.facts.fail("/done", "claude", "")
-    assert set(queue.seen("claude")) == {"/done", "/waits"}
-    assert queue.seen("codex") == {}
+    assert set(queue.seen(paths)) == {"/done", "/waits"}
+    assert set(queue.paths("claude")) == {"/done", "/waits"}
+    assert not list(queue.paths("codex"))
     queue.forget(["/done"])
     assert queue.find("/done") is None
 
