@@ -156,7 +156,8 @@ def dated(at: float, *, time: bool = False) -> str:
 
 
 def _call_json(call: CallRef) -> dict[str, Any]:
-    return {"at": timestamp(call.at), "call": safe(call.text), "answer": safe(call.answer)}
+    answer = "\n".join(map(safe, call.answer.splitlines()))
+    return {"at": timestamp(call.at), "call": safe(call.text), "answer": answer}
 
 
 def _call_lines(verdict: str, call: CallRef) -> list[str]:

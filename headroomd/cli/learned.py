@@ -16,6 +16,7 @@ from headroomd.cli.output import counted, emit_json, safe, short_path, timestamp
 from headroomd.errors import HeadroomError
 from headroomd.ledger import Learning, Refusal, Status
 from headroomd.pipeline import Applied, ProjectPlan, ScanReport
+from headroomd.projects import is_home
 from headroomd.redact import redact
 from headroomd.writing.plan import Write, diff
 
@@ -72,7 +73,7 @@ class Result:
 
 def show(result: Result) -> None:
     """A summary of what was read, a diff for each file, and what each rule in it rests on."""
-    click.echo(_read(result.report))
+    click.echo(_read(result.report, takes_home=any(is_home(plan.project, Path.home()) for plan in result.plans)))
     for line in _asked(result):
         click.echo(line)
     if result.root is not None and not result.plans:
@@ -111,7 +112,7 @@ def _colour(line: str) -> str | None:
     return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
 
 
-def _read(report: ScanReport) -> str:
+def _read(report: ScanReport, *, takes_home: bool) -> str:
     totals = report.totals
     new = f"{counted(report.read, 'session file')} with something new" if report.read else "nothing new"
     text = (
@@ -120,7 +121,7 @@ def _read(report: ScanReport) -> str:
     )
     left_out = {
         "session of no known project": totals.unattributed,
-        "session in the home folder": totals.home,
+        "session in the home folder": 0 if takes_home else totals.home,
         "project that is gone": totals.missing,
         "line not understood": totals.odd + totals.skipped,
     }
