@@ -23,6 +23,7 @@ from headroomd.errors import HeadroomError, LockHeldError
 __all__ = ["cli", "main", "run"]
 
 DONE, FAILED, WRONG_USAGE, LOCK_HELD = 0, 1, 2, 3
+_SENTENCE: Final = 300  # characters of a command's first sentence at most
 _INTERRUPTED: Final = 130  # as a shell reports it
 
 _MODULES: Final = {
@@ -70,6 +71,12 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(f"{__name__}.{_MODULES[cmd_name]}"), name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with its whole first sentence, which click would cut short."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(_SENTENCE)) for name, one in commands.items() if one])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -43,7 +43,7 @@ _CHOICE: Final = "name one with --project, or take all with --all"
     metavar="[auto|claude|codex|gemini|NAME]",
     help="The agent whose sessions are read and whose files are written; NAME is a plugin's.",
 )
-@click.option("--model", metavar="TEXT", help="LLM for analysis; none is correlation only (default: auto, see below).")
+@click.option("--model", metavar="TEXT", help="LLM for analysis; none is correlation only (default: auto, see above).")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--target", type=click.Path(path_type=Path), help="Write the context block to this file of the project instead."
