@@ -79,7 +79,9 @@ _DIRECTIONS: Final = rows_of(
     ("프로젝트", r"이\s*프로젝트"),
 )
 _WEB_TOOL: Final = re.compile(r"web_?(?:fetch|search)|(?:^|_)(?:fetch|browse)|^mcp|__|browser", re.IGNORECASE)
-_WEB_COMMAND: Final = re.compile(r"\b(?:curl|wget|xh|lynx|w3m|https?(?=\s))\b.*://(?!(?:localhost|127\.|\[::1\]|0\.0\.0\.0))")
+_WEB_COMMAND: Final = re.compile(
+    r"\b(?:curl|wget|xh|lynx|w3m|https?(?=\s))\b.*://(?!(?:localhost|127\.|\[::1\]|0\.0\.0\.0))"
+)
 
 
 class Trouble(Struct, frozen=True):
