@@ -104,7 +104,20 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ModelServe
 
 
 def prompt(request: Received) -> str:
-    return str(request.body["messages"][-1]["content"])
+    """The question, whatever the vendor's format wraps it in."""
+    return next(text for text in _texts(request.body) if "----- begin evidence " in text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)
 
 
 def items(request: Received) -> list[dict[str, Any]]:
@@ -142,6 +155,32 @@ def test_what_the_user_said_reaches_the_block(home: Path, project: Path, served:
         assert "- Use `pnpm`, not `npm`, in `web/`." in (project / name).read_text()
     assert learn(model, "--apply") == 0
     assert len(model.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("vendor", "variables"),
+    [
+        ("anthropic", {"ANTHROPIC_API_KEY": "key-1", "ANTHROPIC_BASE_URL": "{url}"}),
+        ("openai", {"OPENAI_API_KEY": "key-1", "OPENAI_BASE_URL": "{url}/v1"}),
+        ("gemini", {"GEMINI_API_KEY": "key-1", "GOOGLE_GEMINI_BASE_URL": "{url}"}),
+    ],
+)
+def test_every_vendor(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, vendor: str, variables: dict[str, str]
+) -> None:
+    """Chosen by its key alone, without --model; the key is in no output and not in the database."""
+    Transcript(home, project, "words").said("From now on use pnpm, not npm, in web/.")
+    with ModelServer(reply=saying("Use `pnpm`, not `npm`, in `web/`.", "pnpm")) as model:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.format(url=model.url))
+        assert cli.run(["learn", "--apply", "--json"]) == 0
+    told = capsys.readouterr()
+    learnt = json.loads(told.out)
+    assert learnt["model"].startswith(f"{vendor}/")
+    assert (learnt["analysis"]["calls"], learnt["analysis"]["rules"]) == (1, 1)
+    assert "- Use `pnpm`, not `npm`, in `web/`." in (project / "CLAUDE.md").read_text()
+    stored = b"".join(path.read_bytes() for path in Places.current().state.rglob("*") if path.is_file())
+    assert "key-1" not in told.out + told.err + stored.decode("latin-1")
 
 
 def test_a_dry_run_asks_and_writes_no_file(home: Path, project: Path, served: Any, capsys: Any) -> None:
