@@ -16,6 +16,7 @@ from msgspec import Struct
 from headroomd.agents.base import AgentPlugin, Environment
 from headroomd.agents.tail import Cursor, is_unchanged, open_tail
 from headroomd.correlation.correlator import Correlator, Findings
+from headroomd.correlation.operations import outcome_of, understand
 from headroomd.errors import PluginError
 from headroomd.ledger import Portion
 from headroomd.ledger.facts import stable_hash
@@ -163,7 +164,7 @@ class FileReading:
         keys = [stable_hash(call.key) for call in calls]
         counted = known(keys) if keys else set()
         if self._correlator is None:
-            findings = _only_counted(calls, keys, counted)
+            findings = _only_counted(calls, keys, counted, str(self._env.home))
         else:
             findings = _correlated(self._correlator, events, keys, counted)
         times = [event.at for event in events if event.at > 0]
@@ -242,10 +243,11 @@ def _correlated(correlator: Correlator, events: list[Event], keys: list[int], co
     return correlator.take()
 
 
-def _only_counted(calls: list[ToolCall], keys: list[int], counted: set[int]) -> Findings:
+def _only_counted(calls: list[ToolCall], keys: list[int], counted: set[int], home: str) -> Findings:
     """Findings of a session without a project: how much there was, and nothing that it teaches."""
     new = {key: call for key, call in zip(keys, calls, strict=True) if key not in counted}
-    failed = sum(call.outcome is Outcome.FAILED for call in new.values())
+    failures = (call for call in new.values() if call.outcome is Outcome.FAILED)
+    failed = sum(outcome_of(call, understand(call, "", home)) is Outcome.FAILED for call in failures)
     return Findings(evidence=[], attempts={}, calls=len(new), failed=failed, kinds={})
 
 

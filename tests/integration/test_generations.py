@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from headroomd.agents.base import Environment
 from headroomd.agents.registry import Plugins, load_plugins
 from headroomd.ledger import Ledger, Totals
 from headroomd.pipeline import PlanOptions, plan, scan
-from tests.support.generations import CALLS, lay_out
+from tests.support.generations import CALLS, Session, codex_forked, lay_out
 
 SESSIONS = 140
 
@@ -50,3 +51,19 @@ def test_damage_costs_what_it_hit(tmp_path: Path, damage: float, seed: int) -> N
     assert whole < totals.calls <= whole + 2 * (total - whole)
     assert totals.odd > 0
     assert totals.errors == {}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_equal_facts_count_equally_without_a_project(tmp_path: Path, is_there: bool) -> None:
+    """A search that found nothing is no failure, whether or not the project is still there."""
+    project = tmp_path / "home/work/shop"
+    if is_there:
+        project.mkdir(parents=True)
+    session = Session(0, project)
+    session.runs = [("rg nowhere", True), ("make", True)]
+    for name, lines in codex_forked(session):
+        path = tmp_path / "home" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    totals = read(tmp_path)
+    assert (totals.calls, totals.failed, totals.projects) == (2, 1, int(is_there))

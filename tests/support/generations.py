@@ -19,7 +19,7 @@ from typing import Any
 
 import zstandard
 
-__all__ = ["CALLS", "lay_out"]
+__all__ = ["CALLS", "Session", "codex_forked", "lay_out"]
 
 CALLS = 3
 
