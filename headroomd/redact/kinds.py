@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from headroomd.redact.values import is_innocent
@@ -21,12 +22,18 @@ class Kind:
 
     name: str  # what replaces it, in brackets
     gates: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
+    flags: re.RegexFlag
     group: int = 0  # the part of the match that is secret
 
     def redact(self, text: str) -> str:
         """`text` with every secret of this kind replaced; placeholders stay."""
-        return self.pattern.sub(self._replacement, text)
+        return self._compiled.sub(self._replacement, text)
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        """Compiled when a text first holds a gate: few ever do, and compiling all takes longer than `status`."""
+        return re.compile(self.pattern, self.flags)
 
     def _replacement(self, match: re.Match[str]) -> str:
         if is_innocent(match[self.group]):
@@ -39,7 +46,7 @@ _START: Final = r"(?<![A-Za-z0-9])"  # a token does not begin inside a word
 
 
 def _kind(name: str, gates: str, pattern: str, group: int = 0, *, start: str = _START) -> Kind:
-    return Kind(name, tuple(gates.split()), re.compile(start + pattern, re.ASCII), group)
+    return Kind(name, tuple(gates.split()), start + pattern, re.ASCII, group)
 
 
 def _prefix(name: str, prefixes: str, body: str = r"[\w-]{16,}") -> Kind:

@@ -18,7 +18,7 @@ _DATABASES: Final = "mysql mysqldump mysqladmin mysqlimport mariadb mycli"
 
 def _place(name: str, gates: str, pattern: str) -> Kind:
     bounded = pattern.replace(r"\s*", r"\s{0,9}").replace(r"\s+", r"\s{1,9}")  # two runs of blanks must not fight
-    return Kind(name, tuple(gates.split()), re.compile(bounded, re.IGNORECASE), 1)
+    return Kind(name, tuple(gates.split()), bounded, re.IGNORECASE, 1)
 
 
 def _option(programs: str, options: str, *, joined: bool = False) -> Kind:
