@@ -66,11 +66,14 @@ class Effect(Struct, frozen=True):
 
     def verdict(self, ineffective_after: int) -> Verdict:
         """HELPS where the rate after lies below the one before with the whole of its interval and of the other's;
-        DOES_NOT where after so many opportunities at least half of the rate before is left."""
-        pairs = ((self.before, self.after), (self.sessions_before, self.sessions_after))
-        if any(after.of and after.interval[1] < before.interval[0] for before, after in pairs):
+        DOES_NOT where after so many opportunities at least half of the rate before is left.
+
+        By opportunities only: a failure that nobody had a chance to repeat proves nothing.
+        """
+        if self.after.of and self.after.interval[1] < self.before.interval[0]:
             return Verdict.HELPS
-        if self.after.of >= ineffective_after and self.after.failed and self.after.value >= _STILL * self.before.value:
+        keeps_coming = self.after.failed > 1 and self.after.value >= _STILL * self.before.value
+        if keeps_coming and self.after.of >= ineffective_after:
             return Verdict.DOES_NOT
         return Verdict.TOO_EARLY
 
@@ -93,12 +96,17 @@ class Seen(Struct, frozen=True):
 
 
 def effect_of(sessions: Iterable[Seen], showings: Sequence[Showing], counted_from: float = 0.0) -> Effect:
-    """The rates before any of `showings` and during them; sessions of agents that were never shown it count for
-    nothing, nor do those in between. After `counted_from` (when it was reworded) only newer showings are "after"."""
+    """The rates before any of `showings` and during them.
+
+    Sessions count from the first that failed on (before it, another world may have held), of agents that were shown
+    the rule, and neither between two showings nor, as "after", before `counted_from` (when it was reworded).
+    """
+    sessions = list(sessions)
+    begin = min((session.began for session in sessions if session.failed), default=math.inf)
     first = {one.agent: min(it.since for it in showings if it.agent == one.agent) for one in showings}
     counts: dict[tuple[bool, bool], list[int]] = defaultdict(lambda: [0, 0])
     for session in sessions:
-        if session.agent not in first:
+        if session.agent not in first or session.began < begin:
             continue
         is_before = session.began < first[session.agent]
         is_after = session.began >= counted_from and any(
@@ -153,9 +161,10 @@ class Effects:
     def _seen(self, project: str, lesson: Lesson) -> list[Seen]:
         """Every session of a project with calls in it, and how it fared with what `lesson` speaks of."""
         evidence = self._evidence(project, lesson)
-        failing = {key for _, key in evidence if key is not None}
-        keys = failing | {stable_hash(key) for key in _keys(lesson)}
-        shown = {session for session, _ in evidence}
+        failing = {key for _, _, key in evidence if key is not None}
+        lessons = {lesson, *(its for its, _, _ in evidence)}
+        keys = failing | {stable_hash(key) for its in lessons for key in _keys(its)}
+        shown = {session for _, session, _ in evidence}
         tried, failed = set(shown), set(shown)
         for session, key, failures in self._db.execute(
             """SELECT attempts.session, attempts.key, attempts.failed FROM json_each(?2)
@@ -173,15 +182,16 @@ class Effects:
         )
         return [Seen(agent, began, id_ in tried, id_ in failed) for id_, agent, began in rows]
 
-    def _evidence(self, project: str, lesson: Lesson) -> list[tuple[int, int | None]]:
-        """Session and attempt key of all that shows the lesson's failure, whatever mended it."""
+    def _evidence(self, project: str, lesson: Lesson) -> list[tuple[Lesson, int, int | None]]:
+        """Lesson, session and attempt key of all that shows the lesson's failure, whatever mended it."""
         is_move = lesson.subject.endswith("/")
-        return self._db.execute(
-            """SELECT evidence.session, opportunity FROM evidence JOIN projects ON projects.id = project
-               WHERE path = ?1 AND section = ?2
+        rows = self._db.execute(
+            """SELECT subject, remedy, evidence.session, opportunity
+               FROM evidence JOIN projects ON projects.id = project WHERE path = ?1 AND section = ?2
                AND (subject = ?3 OR (?4 AND substr(subject, 1, length(?3)) = ?3))""",
             (project, lesson.section, lesson.subject, is_move),
-        ).fetchall()
+        )
+        return [(Lesson(lesson.section, subject, remedy), *rest) for subject, remedy, *rest in rows]
 
 
 def _keys(lesson: Lesson) -> list[str]:
@@ -193,7 +203,7 @@ def _keys(lesson: Lesson) -> list[str]:
         case Section.LARGE_FILES:
             return [f"read {subject}"]
         case Section.SCOPE:
-            return [f"search {subject}"]
+            return [f"search {subject}", f"search {remedy}"]
         case Section.PREFERENCES:
             return []
     return [f"run {command}" for command in (subject, remedy) if command]

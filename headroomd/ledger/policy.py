@@ -114,6 +114,11 @@ class Standing(Struct, frozen=True):
         since, reason = self.barred.get(lesson, (0.0, ""))
         return reason if last_seen <= since else ""
 
+    def is_kept(self, lesson: Lesson) -> bool:
+        """Whether a lesson need not be seen again: it helps, or is told as part of a folder's move, which grows old as
+        a whole."""
+        return lesson in self.proven or any(is_folder_move(told) and covers(told, lesson) for told in self.told)
+
     def is_clear(self, better: float, worse: float) -> bool:
         return better >= CLEARLY * worse
 
@@ -230,7 +235,7 @@ def _judge_alone(
             reason = f"searches there find something more often than not ({found} of {found + missed})"
     last_seen, support = max(one.at for one in pool), standing.faded(pool)
     reason = reason or standing.held(lesson, last_seen)
-    if not reason and support < FLOOR and lesson not in standing.proven:
+    if not reason and support < FLOOR and not standing.is_kept(lesson):
         reason = "old and unseen"
     return Judgement(
         lesson=lesson,

@@ -34,8 +34,10 @@ def test_interval_holds_the_rate(failed: int, more: int) -> None:
 
 
 def test_before_and_after_are_told_by_the_session_s_beginning() -> None:
-    """A session that began before the rule was shown is before; sessions between two showings are neither."""
+    """A session that began before the rule was shown is before; sessions between two showings are neither, nor are
+    those before the first failure, when the world may have been another."""
     sessions = [
+        seen(began=0.0),
         *(seen(began=at, failed=True) for at in (1.0, 2.0)),
         seen(began=3.0, tried=False),
         seen(began=10.0),
@@ -49,7 +51,8 @@ def test_before_and_after_are_told_by_the_session_s_beginning() -> None:
 
 def test_agents_that_were_never_told_count_for_nothing() -> None:
     """Neither their failures before nor after show what telling does."""
-    effect = effect_of([seen(began=1.0, failed=True, agent="codex"), seen(began=11.0)], [Showing("claude", 10.0)])
+    sessions = [seen(began=1.0, failed=True, agent="codex"), seen(began=11.0)]
+    effect = effect_of(sessions, [Showing("claude", 10.0)])
     assert (effect.before, effect.after) == (Rate(), Rate(0, 1))
 
 
@@ -69,10 +72,11 @@ def test_verdicts() -> None:
     assert Effect(before=often, after=Rate(1, 10)).verdict(N) is Verdict.HELPS
     assert Effect(before=often, after=Rate(3, 10)).verdict(N) is Verdict.TOO_EARLY
     assert Effect(before=Rate(1, 40), after=Rate(0, 10)).verdict(N) is Verdict.TOO_EARLY
+    assert Effect(before=Rate(1, 40), after=Rate(1, 10)).verdict(N) is Verdict.TOO_EARLY  # once is not "again"
     assert Effect().verdict(N) is Verdict.TOO_EARLY
 
 
-def test_a_failure_that_is_no_longer_even_tried_is_told_by_sessions() -> None:
-    """Who is told the right path does not open the wrong one: no opportunity, and still a proof."""
-    effect = Effect(before=Rate(5, 5), after=Rate(), sessions_before=Rate(5, 10), sessions_after=Rate(0, 20))
-    assert effect.verdict(N) is Verdict.HELPS
+def test_sessions_without_an_opportunity_prove_nothing() -> None:
+    """That a failure went away may just mean that nobody works there any more."""
+    effect = Effect(before=Rate(5, 5), after=Rate(), sessions_before=Rate(5, 10), sessions_after=Rate(0, 90))
+    assert effect.verdict(N) is Verdict.TOO_EARLY
