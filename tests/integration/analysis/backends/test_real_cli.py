@@ -1,7 +1,4 @@
-"""The real CLIs as backends, talking to a model on this machine.
-
-They are looked for in the folder that HEADROOMD_TEST_CLI names (a node_modules, or its .bin), else on PATH.
-"""
+"""The real CLIs as backends, talking to a model on this machine."""
 
 from __future__ import annotations
 
@@ -21,11 +18,10 @@ from headroomd.analysis.backends import Backend, Overloaded, Rejected, Request, 
 from headroomd.config import Analysis, Config
 from headroomd.model import SessionStart
 from tests.support.model_server import ModelServer
+from tests.support.real_cli import REAL_CLI_FOLDERS, real_cli
 
 pytestmark = pytest.mark.real_cli
 
-_GIVEN = os.environ.get("HEADROOMD_TEST_CLI", "")  # looked at before the home fixture hides it
-_PLACES = os.pathsep.join([_GIVEN, f"{_GIVEN}/.bin", os.environ["PATH"]]) if _GIVEN else os.environ["PATH"]
 PLUGINS: dict[str, AgentPlugin] = {"claude": claude, "codex": codex, "gemini": gemini}
 REPLY = '{"rules": ["use uv run"]}'
 SCHEMA = {
@@ -39,8 +35,7 @@ REQUEST = Request("SYSTEM-TEXT", "PROMPT-TEXT", SCHEMA, 2000)
 
 @pytest.fixture(params=PLUGINS)
 def name(request: pytest.FixtureRequest) -> str:
-    if shutil.which(request.param, path=_PLACES) is None:
-        pytest.skip(f"{request.param} is neither in HEADROOMD_TEST_CLI nor on PATH")
+    real_cli(request.param)
     return str(request.param)
 
 
@@ -79,7 +74,7 @@ def backend(name: str, home: Path, model: ModelServer, timeout: float = 90.0) ->
         "GEMINI_API_KEY": "g", "GOOGLE_GEMINI_BASE_URL": model.url,
     }  # fmt: skip
     config = Config(analysis=Analysis(model=f"{name}-cli", timeout=timeout))
-    chosen = select(None, variables, lambda program: shutil.which(program, path=_PLACES), config)
+    chosen = select(None, variables, lambda program: shutil.which(program, path=REAL_CLI_FOLDERS), config)
     assert chosen is not None
     return chosen
 
