@@ -26,6 +26,7 @@ from headroomd.paths import Places
 __all__ = ["FAMILIES", "SINGLES", "Daemon", "SessionFile", "Stage", "until"]
 
 _CROWD_PROJECTS: Final = 100
+_PATIENCE: Final = 900.0  # seconds for reading all the sessions that there are
 
 _REPOSITORY: Final = Path(__file__).resolve().parent.parent
 _DEMO: Final = _REPOSITORY / "headroomd/demo/home"
@@ -220,8 +221,8 @@ class Daemon:
             return False
 
     def ask(self, cmd: str, *, wait: bool = False) -> dict[str, Any]:
-        """The answer of the running daemon; with `wait`, however long it takes."""
-        reply = client.ask(self.places, Request(cmd, wait=wait), answer_within=None)
+        """The answer of the running daemon; with `wait`, when it has done all that there is to do."""
+        reply = client.ask(self.places, Request(cmd, wait=wait), answer_within=_PATIENCE)
         assert reply is not None
         result: dict[str, Any] = msgspec.json.decode(reply.result)
         return result
