@@ -22,7 +22,7 @@ from headroomd.ledger import Portion
 from headroomd.ledger.facts import stable_hash
 from headroomd.ledger.scrub import scrubbed
 from headroomd.model import Event, Outcome, SessionStart, ToolCall
-from headroomd.paths import Places
+from headroomd.paths import is_analyst_folder
 from headroomd.projects import Place, ProjectFinder, ProjectRoot
 from headroomd.redact import redact
 
@@ -67,12 +67,11 @@ _decode_carried = msgspec.msgpack.Decoder(_Carried).decode
 
 
 def own_folders(plugin: AgentPlugin, env: Environment) -> list[Path]:
-    """Folders that an agent keeps for itself (~/.claude), and ours, where an agent's CLI may be asked as an LLM: no
-    project, though somebody may have worked there."""
+    """Folders that an agent keeps for itself (~/.claude): no project, though somebody may have worked there."""
     try:
-        return [Places.current().state, *(root.parent for root in plugin.roots(env))]
+        return [root.parent for root in plugin.roots(env)]
     except Exception:
-        return [Places.current().state]  # listing its files fails as well, and that is reported
+        return []  # listing its files fails as well, and that is reported
 
 
 def list_files(plugin: AgentPlugin, env: Environment) -> list[Path]:
@@ -207,7 +206,7 @@ class FileReading:
             self._start = SessionStart(first.agent, first.session, first.at, "")
 
     def _settle(self, correlator_state: bytes = b"") -> None:
-        if self._start is not None:
+        if self._start is not None and not is_analyst_folder(self._start.cwd):
             self._root = self._finder.find(self._start.cwd)
         if self._root.path:
             self._correlator = Correlator(self._root.checkout, str(self._env.home), correlator_state)

@@ -11,14 +11,17 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 import platformdirs
 
 from headroomd.errors import ConfigError
 
-__all__ = ["OVERRIDES", "Places", "make_private"]
+__all__ = ["ANALYST_FOLDER", "OVERRIDES", "Places", "is_analyst_folder", "make_private"]
+
+ANALYST_FOLDER: Final = "headroomd-analyst-"
+"""How the names of the folders in the state begin in which agents' CLIs are asked as LLMs."""
 
 OVERRIDES: Final = ("HEADROOMD_STATE_DIR", "HEADROOMD_CONFIG", "HEADROOMD_RUNTIME_DIR")
 """Variables that move a place; they are not keys of the config."""
@@ -76,6 +79,11 @@ def _runtime_folder(state: Path) -> Path:
     """The login session's runtime folder where there is one, else a folder in the state: never a shared /tmp."""
     session = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     return session / _APP if session.is_dir() else state / "run"
+
+
+def is_analyst_folder(cwd: str) -> bool:
+    """Whether a session that ran in `cwd` is one of the analyst's own, from which nothing may be learnt."""
+    return any(part.startswith(ANALYST_FOLDER) for part in PurePath(cwd).parts)
 
 
 def make_private(folder: Path) -> Path:

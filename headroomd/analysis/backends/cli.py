@@ -15,7 +15,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 from headroomd.analysis.backends.base import (
@@ -31,11 +31,10 @@ from headroomd.analysis.backends.failures import from_words
 from headroomd.analysis.backends.jsontext import find_object
 from headroomd.analysis.backends.process import Ending, Finished, run
 from headroomd.errors import BackendError
-from headroomd.paths import make_private
+from headroomd.paths import ANALYST_FOLDER, is_analyst_folder, make_private
 
 __all__ = ["CliBackend", "Invocation", "Outcome", "events", "is_analyst_folder", "number"]
 
-_FOLDER: Final = "headroomd-analyst-"
 _MAX_OUTPUT: Final = 8 * 1024 * 1024  # bytes: an answer comes in many small events
 _HELP_TIME: Final = 30.0  # seconds; Gemini CLI needs several on a busy machine
 
@@ -67,11 +66,6 @@ class Outcome:
     model: str = ""
 
 
-def is_analyst_folder(cwd: str) -> bool:
-    """Whether a session that ran in `cwd` is one of the analyst's own, from which nothing may be learnt."""
-    return any(part.startswith(_FOLDER) for part in PurePath(cwd).parts)
-
-
 class CliBackend(Backend):
     """One agent's CLI: how it is called, and how what it prints is read."""
 
@@ -94,8 +88,8 @@ class CliBackend(Backend):
         return f"{self.title}{model}: redacted evidence goes where {self._path} sends it, with its own login"
 
     def ask(self, request: Request) -> Answer:
-        folder = _empty_folder(self._state / f"{_FOLDER}{self.program}")
-        with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}scratch-", dir=self._state) as scratch:
+        folder = _empty_folder(self._state / f"{ANALYST_FOLDER}{self.program}")
+        with tempfile.TemporaryDirectory(prefix=f"{ANALYST_FOLDER}scratch-", dir=self._state) as scratch:
             invocation = self._invocation(request, self._options(folder), folder, Path(scratch))
             variables = {**self._environment(folder, Path(scratch)), **invocation.variables}
             finished = self._run([self._path, *invocation.arguments], invocation.question, folder, variables)
