@@ -116,9 +116,9 @@ def make_drafts(
             continue
         sheet = _sheet(sheets, targets.context)
         sheet.add(plugin.name, context)
-        if mine and is_home(project, env.home):
+        if any(bullets[learning.id] for learning in mine) and is_home(project, env.home):
             sheet.pointer = _AT_HOME
-        elif memory and targets.memory != targets.context:
+        elif targets.memory != targets.context and any(bullets[learning.id] for learning in memory):
             sheet.pointer = sheet.pointer or targets.pointer
         _sheet(sheets, targets.memory).add(plugin.name, memory)
     drafts = []

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from headroomd.errors import TargetError
-from headroomd.ledger import Decided, KnownBlock, Ledger, learning_id
+from headroomd.ledger import Decided, Entry, KnownBlock, Ledger, learning_id
 from headroomd.model import Lesson, Section
 from headroomd.redact import holds_secret
 from headroomd.writing.block import find_block, read_sections
@@ -59,9 +59,13 @@ def _heed_block(ledger: Ledger, block: KnownBlock) -> None:
         if stands:
             ledger.blocks.allow_again(block.path)
         return
-    block, agents = _caught_up(ledger, block, [text for _, text in found])
+    latest = ledger.journal.latest(Path(block.path))
+    agents = latest.agents if latest is not None else ()
+    if latest is not None:
+        block = _caught_up(ledger, block, latest, [text for _, text in found], stands=stands)
     if not stands:
-        if block.bullets:
+        # A block may hold nothing but the line that sends an agent to its memory file.
+        if block.bullets or (latest is not None and latest.id == block.write and _holds_block(latest)):
             ledger.blocks.settle(replace(block, bullets=(), refused=True), agents)
         return
     now = _decide(ledger, block, found, agents)
@@ -76,18 +80,24 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _caught_up(ledger: Ledger, block: KnownBlock, texts: list[str]) -> tuple[KnownBlock, tuple[str, ...]]:
-    """The block as it was last written, and by whom it is loaded.
+def _caught_up(ledger: Ledger, block: KnownBlock, latest: Entry, texts: list[str], *, stands: bool) -> KnownBlock:
+    """The block as it was last written.
 
     A write that the journal knows and `block` does not may have been made just before a crash: the file tells.
     """
-    latest = ledger.journal.latest(Path(block.path))
-    if latest is None:
-        return block, ()
-    if latest.id > block.write and [text for _, text in latest.bullets] == texts:
+    is_made = [text for _, text in latest.bullets] == texts and _holds_block(latest) == stands
+    if latest.id > block.write and is_made:
         block = replace(block, bullets=latest.bullets, write=latest.id)
         ledger.blocks.settle(block, latest.agents)
-    return block, latest.agents
+    return block
+
+
+def _holds_block(entry: Entry) -> bool:
+    """Whether a block stood in the file after a write."""
+    try:
+        return find_block(entry.after or b"") is not None
+    except TargetError:
+        return False
 
 
 def _decide(

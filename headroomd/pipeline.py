@@ -245,7 +245,7 @@ def _plan_project(
         planned.drafts.append(draft)
         if write is not None:
             planned.writes.append(write)
-    blocks = {os.path.realpath(draft.path) for draft in planned.drafts if draft.bullets}
+    blocks = {os.path.realpath(draft.path) for draft in planned.drafts if draft.bullets or draft.pointer}
     for plugin in chosen if blocks else ():
         shadows = shadows_of(plugin, project, env)
         planned.shadows.extend(shadow for shadow in shadows if os.path.realpath(shadow.path) in blocks)
@@ -255,7 +255,7 @@ def _plan_project(
 def _write_of(ledger: Ledger, draft: Draft, reason: str = "") -> tuple[files.Snapshot, Write | None]:
     """The file as it is now, and what the draft changes in it. Raises TargetError."""
     snapshot = files.read(draft.path, draft.project, *draft.roots)
-    if not draft.bullets and not ledger.journal.has_written(draft.path):
+    if not (draft.bullets or draft.pointer) and not ledger.journal.has_written(draft.path):
         return snapshot, None  # a block that came with the repository is somebody else's
     return snapshot, plan_write(
         snapshot,

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from headroomd.agents.base import Environment, Targets
+from headroomd.agents.registry import Plugins
 from headroomd.errors import TargetError
 from headroomd.ledger import Decided, Learning, Status
-from tests.support.toy import KEY, World
+from tests.support.toy import KEY, Toy, World
 
 USER = "- `src/User.py` → actually at `lib/User.py`"
 ORDER = "- `src/Order.py` → actually at `lib/Order.py`"
@@ -223,3 +225,28 @@ def test_review_mode_writes_what_was_accepted(world: World) -> None:
     world.learn(review=True)
     assert USER in target(world).read_text()
     assert "old/Item.py" in target(world).read_text()
+
+
+class Pointing(Toy):
+    """An agent that has to be sent to its memory file."""
+
+    def targets(self, project: Path, env: Environment) -> Targets:
+        return Targets(project / "TOY.md", project / "notes.md", "Also read `notes.md`.")
+
+
+def test_a_block_may_hold_nothing_but_the_way_to_the_memory(tmp_path: Path) -> None:
+    """Without it the agent would never see its memory file; taken out by hand, it stays out."""
+    world = World(tmp_path.resolve())
+    world.plugins = Plugins({"toy": Pointing()})
+    world.write("s1")
+    world.learn()
+    assert "notes.md" not in target(world).read_text()
+    edit(target(world), f"### File Path Corrections\n{USER}\n", "### Retry Prevention\n- Run `make gen` first\n")
+    world.learn()
+    assert "- Run `make gen` first" in target(world, "notes.md").read_text()
+    assert "Also read `notes.md`." in target(world).read_text()
+    assert "make gen" not in target(world).read_text()
+    assert world.learn() == []
+    target(world).write_text("# mine\n")
+    assert world.learn() == []
+    assert target(world).read_text() == "# mine\n"
