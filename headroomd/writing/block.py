@@ -7,7 +7,7 @@
     - `a/User.java` → actually at `b/User.scala`
     <!-- headroom:learn:end -->
 
-A marker counts only alone on its own line outside fenced and indented code (docs/decisions/040-block.md). Bytes are
+A marker counts only alone on its own line outside fenced and indented code (docs/decisions/006-block.md). Bytes are
 handled as bytes: a file in Latin-1 keeps its bytes, and the block in it is UTF-8, which is what the agents read.
 """
 
