@@ -10,37 +10,26 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import msgspec
 from msgspec import Struct
 
+from headroomd.analysis.grounds import grounds, is_grounded, is_path, source
+from headroomd.analysis.plain import why_not_plain
 from headroomd.analysis.prompt import LONGEST_RULE, MOST_RULES
 from headroomd.analysis.rule_text import RuleText, parse, root, roots, said_alike, stands_in, words_of
 from headroomd.analysis.vocabulary import EFFECTS, FRAME, PLAIN
 from headroomd.ledger import Rule
 from headroomd.model import Evidence, Section
-from headroomd.redact import holds_secret
-from headroomd.writing.wording import harmless, harmless_prose
+from headroomd.writing.wording import harmless_prose
 
 __all__ = ["Given", "Known", "Refused", "Review", "Unusable", "review"]
 
 _LONGEST_ANSWER: Final = 64 * 1024  # characters
 _SHOWN: Final = 120  # characters of a refused rule that are kept
-_SHORTEST: Final = 12
 _MOST_UNGROUNDED: Final = 2
-_LINK: Final = re.compile(r"://|\bwww\.|\bmailto:|\bdata:|\bjavascript:", re.IGNORECASE)
-_ROLE: Final = re.compile(
-    r"\b(?:system|assistant|user|human|developer|instructions?|important|note|warning)\s*[:：>]"
-    r"|\b(?:you|your|yours|yourself|instructions?|prompts?|jailbreak|guidelines?|previous|above)\b"
-    r"|\b(?:ai|llm|chatbot|claude|codex|gemini|gpt)\s+(?:must|should|shall|has|needs?|may|can|will)\b",
-    re.IGNORECASE,
-)
-_ENCODED: Final = re.compile(
-    r"[A-Za-z0-9+=]{20,}|(?:\\x[0-9a-f]{2}|%[0-9a-f]{2}|&#?\w+;|\\u[0-9a-f]{4}){2,}", re.IGNORECASE
-)
-_WAS_SECRET: Final = re.compile(r"\[[a-z]+(?:[- ][a-z0-9]+)*\]")  # as `redact` leaves it
 _URGED: Final = re.compile(r"\b(?:use|run|with|via|call|invoke|prefer|prefers)\s+(?:the\s+)?$", re.IGNORECASE)
 _DENIED: Final = re.compile(
     r"(?:\b(?:not|never|instead\s+of|rather\s+than|avoid|don['’]?t\s+(?:use|run)|no|over|statt|nicht|kein)"
@@ -48,7 +37,6 @@ _DENIED: Final = re.compile(
     re.IGNORECASE,
 )
 _COMMANDS: Final = frozenset({Section.ENVIRONMENT, Section.COMMANDS, Section.RETRY})
-_SHELL: Final = re.compile(r"[|;&<>$()]")
 
 
 class Known(Struct, frozen=True):
@@ -165,7 +153,8 @@ def _convert(raw: Any) -> _Said:
 
 def _reviewed(said: _Said, given: Given, accepted: Mapping[str, Rule]) -> Rule:
     text = " ".join(said.rule.split(" ")).strip(" ")
-    _check_text(text)
+    if reason := why_not_plain(text):
+        _refuse(reason)
     candidate = _Candidate(said, _section(said.section), _parsed(text), _cited(said, given), _replaced(said, given))
     for check in _CHECKS:
         check(candidate, given)
@@ -183,35 +172,10 @@ def _reviewed(said: _Said, given: Given, accepted: Mapping[str, Rule]) -> Rule:
         text=rendered,
         evidence=tuple(one.id for one in evidence),
         needs_sessions=needed,
-        paths=tuple(name for name in candidate.text.names if _is_path(name) and given.exists(name)),
+        paths=tuple(name for name in candidate.text.names if is_path(name) and given.exists(name)),
         replaces=tuple(old.id for old in candidate.replaced if old.id != id_),
         is_tainted=any(one.tainted for one in evidence),
     )
-
-
-# -- the text alone --------------------------------------------------------------------------------------------------
-
-
-def _check_text(text: str) -> None:
-    if not _SHORTEST <= len(text) <= LONGEST_RULE:
-        _refuse(f"it is longer than {LONGEST_RULE} characters" if len(text) > LONGEST_RULE else "it says nothing")
-    if not harmless(text):
-        _refuse("it holds line breaks, control or invisible characters, or the block's own marks")
-    if _LINK.search(text):
-        _refuse("it holds a link")
-    if holds_secret(text) or _WAS_SECRET.search(text):
-        _refuse("it holds a secret, or what was one")
-    if not harmless_prose(text):
-        _refuse("it holds markup or an import")
-    if any(_is_encoded(match[0]) for match in _ENCODED.finditer(text)):
-        _refuse("it holds encoded text")
-    if _ROLE.search(text):
-        _refuse("it addresses the reader instead of stating a fact")
-
-
-def _is_encoded(run: str) -> bool:
-    kinds = (any(map(str.isdigit, run)), any(map(str.isupper, run)), any(map(str.islower, run)))
-    return all(kinds) or not run.isalpha()
 
 
 def _parsed(text: str) -> RuleText:
@@ -248,13 +212,13 @@ def _replaced(said: _Said, given: Given) -> list[Known]:
 
 def _check_names(candidate: _Candidate, given: Given) -> None:
     """Every path, command, flag, program and identifier stands in the evidence, or is a path of the project."""
-    source = _source(candidate.evidence)
+    own = source(candidate.evidence)
     for name in candidate.text.names:
         if name.startswith(("/", "~")) or ".." in name.split("/") or "/../" in name:
             _refuse("it names something outside of the project")
-        if stands_in(name, source):
+        if stands_in(name, own):
             continue
-        if not (_is_path(name) and given.exists(name)):
+        if not (is_path(name) and given.exists(name)):
             _refuse("it names something that stands neither in its evidence nor in the project")
 
 
@@ -275,17 +239,17 @@ def _check_section(candidate: _Candidate, given: Given) -> None:
 def _check_effects(candidate: _Candidate, given: Given) -> None:
     """Words with an effect beyond the fact come from what the user said or what was run, never from the analyst."""
     del given
-    there = set(words_of(_source(candidate.evidence)))
-    if any(word in EFFECTS and word not in there for word in words_of(candidate.text.prose)):
+    own = grounds(candidate.evidence)
+    if any(word in EFFECTS and root(word) not in own for word in words_of(candidate.text.prose)):
         _refuse("it asks for something that its evidence does not show")
 
 
 def _check_prose(candidate: _Candidate, given: Given) -> None:
     """What is neither plain words nor in the evidence is the analyst's own: a little of that is let pass."""
     del given
-    own = _grounds(candidate.evidence)
+    own = grounds(candidate.evidence)
     words = [word for word in words_of(candidate.text.prose) if word not in PLAIN]
-    ungrounded = {word for word in words if not (roots(word) <= own or _mostly(roots(word), own))}
+    ungrounded = {word for word in words if not is_grounded(word, own)}
     if len(ungrounded) > min(_MOST_UNGROUNDED, (len(set(words)) + len(candidate.text.names)) // 2):
         _refuse("it says what its evidence does not")
 
@@ -321,7 +285,7 @@ def _denied_words(text: str) -> set[str]:
 def _check_specific(candidate: _Candidate, given: Given) -> None:
     """It says something about this project, not about every one."""
     del given
-    own = _grounds(candidate.evidence)
+    own = grounds(candidate.evidence)
     nouns = {word for word in words_of(candidate.text.prose) if len(word) > 3 and root(word) in own}
     wide = {pair for pair in roots(candidate.text.prose) if not pair.isascii() and pair in own}
     if not candidate.text.names and len(nouns) < 2 and len(wide) < 2:
@@ -339,8 +303,8 @@ def _relevant(candidate: _Candidate) -> list[Evidence]:
     words = roots(" ".join(word for word in words_of(candidate.text.prose) if word not in FRAME))
     found = []
     for one in candidate.evidence:
-        source = _source([one])
-        if any(stands_in(name, source) for name in candidate.text.names) or len(words & roots(source)) >= 2:
+        own_words = source([one])
+        if any(stands_in(name, own_words) for name in candidate.text.names) or len(words & roots(own_words)) >= 2:
             found.append(one)
     return found
 
@@ -361,11 +325,11 @@ def _says(one: Evidence, text: RuleText, given: Given) -> bool:
     """Whether the user's words, alone and explicitly, say what the rule says."""
     if one.lesson.section is not Section.PREFERENCES or one.needs_sessions > 1:
         return False
-    source = _source([one])
-    own = roots(source)
+    own_words = source([one])
+    own = roots(own_words)
     words = {word for word in words_of(text.prose) if word not in PLAIN}
-    return all(stands_in(name, source) or (_is_path(name) and given.exists(name)) for name in text.names) and (
-        sum(roots(word) <= own or _mostly(roots(word), own) for word in words) * 2 >= len(words)
+    return all(stands_in(name, own_words) or (is_path(name) and given.exists(name)) for name in text.names) and (
+        sum(is_grounded(word, own) for word in words) * 2 >= len(words)
     )
 
 
@@ -375,8 +339,8 @@ def _check_replaced(candidate: _Candidate) -> None:
         if not old.evidence:
             _refuse("it replaces a learning without its evidence")
         for one in old.evidence:
-            source = _source([one])
-            says_names = all(stands_in(name, source) for name in candidate.text.names)
+            own_words = source([one])
+            says_names = all(stands_in(name, own_words) for name in candidate.text.names)
             if not (candidate.text.names and says_names) and not said_alike(candidate.text.rendered, old.text):
                 _refuse("it replaces a learning whose evidence does not show it")
 
@@ -413,34 +377,6 @@ def _joined(one: Rule, other: Rule) -> Rule:
         needs_sessions=min(one.needs_sessions, other.needs_sessions),
         is_tainted=one.is_tainted or other.is_tainted,
     )
-
-
-# -- evidence as text ------------------------------------------------------------------------------------------------
-
-
-def _source(evidence: Iterable[Evidence]) -> str:
-    """What may lend words to a rule: what was called, what the lesson says, what the user typed. No answers."""
-    parts: list[str] = []
-    for one in evidence:
-        parts += [one.lesson.subject, one.lesson.remedy, one.note]
-        if one.lesson.section is not Section.PREFERENCES:
-            parts += [one.failed.text, one.fixed.text if one.fixed else ""]
-    return "\n".join(parts)
-
-
-def _grounds(evidence: Iterable[Evidence]) -> set[str]:
-    return roots(_source(evidence))
-
-
-def _mostly(some: set[str], own: set[str]) -> bool:
-    """Scripts without blanks between words: half of the pairs of characters."""
-    return any(not pair.isascii() for pair in some) and len(some & own) * 2 >= len(some)
-
-
-def _is_path(name: str) -> bool:
-    """Whether a name can only be a path: a file of the project may be called `curl`."""
-    is_word = " " in name or name.startswith("-") or _SHELL.search(name)
-    return not is_word and ("/" in name or "." in name)
 
 
 def _shown(raw: Any) -> str:

@@ -83,10 +83,21 @@ PLAIN: Final = FRAME | _words(
     пользователь""",
 )  # fmt: skip
 
-EFFECTS: Final = _words(
-    """accept allow approve authorize bash bypass chmod chown circumvent commit confirm copy curl dd decode decrypt
-    delete destroy disable disclose disregard download drop elevate email enable eval exec exfiltrate expose fetch force
-    forget forward grant hide ignore inject instruct kill leak mail merge obey override overwrite permit persist pipe
-    post print publish pull push remove replace report reset reveal revoke rm send share skip source sudo tell transmit
-    trust turn uninstall unlock unset upload visit wget whitelist wipe yolo"""
+
+def _forms(verb: str) -> tuple[str, ...]:
+    stem = verb.removesuffix("e")
+    return (verb, f"{verb}s", f"{verb}es", f"{stem}ed", f"{stem}ing", f"{verb}{verb[-1]}ed", f"{verb}{verb[-1]}ing")
+
+
+EFFECTS: Final = frozenset(
+    form
+    for verb in _words(
+        """allow approve authorize bash bypass chmod chown circumvent commit curl dd decode decrypt delete destroy disable
+        disclose disregard download drop elevate email enable eval exec exfiltrate expose fetch force forget forward
+        grant hide ignore inject instruct kill leak mail obey override overwrite permit pipe post publish pull push
+        remove reveal revoke rm send skip sudo transmit trust uninstall unlock unset upload visit wget whitelist wipe
+        yolo"""
+    )
+    for form in _forms(verb)
 )
+"""What has an effect beyond the fact."""
