@@ -20,8 +20,9 @@ from headroomd.correlation.programs import (
     is_install,
     names_package,
 )
-from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure, is_secret, note_of
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure, note_of
 from headroomd.model import Evidence, FailureKind, Lesson, Section
+from headroomd.redact import holds_secret
 from headroomd.shell import basename
 
 __all__ = ["CommandLessons"]
@@ -118,7 +119,7 @@ class CommandLessons(Struct):
 
 def _is_storable(command: Invocation, detail: str = "") -> bool:
     text = "\n".join((*command.argv, str(command.folder), command.stdin, detail))
-    return len(text) <= _STORED and not is_secret(text)
+    return len(text) <= _STORED and not holds_secret(text)
 
 
 def _culprit(meaning: Meaning, cause: Cause, output: str) -> Invocation | None:

@@ -20,9 +20,10 @@ from headroomd.correlation.operations import Meaning, outcome_of, understand
 from headroomd.correlation.path_lessons import PathLessons, SeenPaths
 from headroomd.correlation.permissions import refused
 from headroomd.correlation.search_lessons import SearchLessons
-from headroomd.correlation.steps import Step, is_secret, one_line
+from headroomd.correlation.steps import Step, one_line
 from headroomd.correlation.words import Trouble, corrections, is_outside_text, reasons, trouble
 from headroomd.model import CallRef, Event, Evidence, FailureKind, Outcome, ToolCall, UserMessage
+from headroomd.redact import holds_secret
 
 __all__ = ["Correlator", "Findings"]
 
@@ -218,7 +219,7 @@ class Correlator:
         for evidence in found:
             if isinstance(evidence, str):
                 self._withdraw(evidence)
-            elif not is_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}"):
+            elif not holds_secret(f"{evidence.lesson.subject}\n{evidence.lesson.remedy}"):
                 tainted = self._state.tainted and not is_users
                 self._evidence[evidence.id] = structs.replace(evidence, tainted=True) if tainted else evidence
 

@@ -9,8 +9,9 @@ from msgspec import Struct, field, structs
 
 from headroomd.correlation.operations import Using
 from headroomd.correlation.places import is_generated
-from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure, is_secret
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Evidence, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["LargeFiles"]
 
@@ -52,5 +53,5 @@ class LargeFiles(Struct):
 
     def seal(self, at: int) -> None:
         """Forgets what is over, and redacts the rest."""
-        kept = (cut for cut in self.open if cut.until >= at and not is_secret(cut.path))
+        kept = (cut for cut in self.open if cut.until >= at and not holds_secret(cut.path))
         self.open = [structs.replace(cut, failed=cleaned(cut.failed)) for cut in kept]

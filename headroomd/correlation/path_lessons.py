@@ -11,8 +11,9 @@ from msgspec import Struct, field, structs
 from headroomd.correlation.messages import FILE_MISSING, MODULE_MISSING, named, said
 from headroomd.correlation.operations import Use, Using, path_mark
 from headroomd.correlation.places import extension_kind, is_generated, is_generic, shared_parts, stem
-from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure, is_secret
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Action, Evidence, FailureKind, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["PathLessons", "SeenPaths"]
 
@@ -127,7 +128,7 @@ class PathLessons(Struct):
 
     def seal(self, at: int) -> None:
         """Forgets what is over, and redacts the rest."""
-        kept = (missed for missed in self.open if missed.until >= at and not is_secret(missed.wrong.path))
+        kept = (missed for missed in self.open if missed.until >= at and not holds_secret(missed.wrong.path))
         self.open = [structs.replace(missed, failed=cleaned(missed.failed)) for missed in kept]
 
 

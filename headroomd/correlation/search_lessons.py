@@ -11,8 +11,9 @@ from msgspec import Struct, field, structs
 
 from headroomd.correlation.operations import Search
 from headroomd.correlation.places import is_generated
-from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure, is_secret
+from headroomd.correlation.steps import Failure, Step, cleaned, evidence, failure
 from headroomd.model import Evidence, Lesson, Section
+from headroomd.redact import holds_secret
 
 __all__ = ["SearchLessons"]
 
@@ -54,7 +55,7 @@ class SearchLessons(Struct):
             if not _same(search, empty.search) or not _holds(search.scope, empty.search.scope):
                 continue
             self.open.remove(empty)
-            if search.scope != empty.search.scope and not is_secret(empty.search.pattern):
+            if search.scope != empty.search.scope and not holds_secret(empty.search.pattern):
                 lesson = Lesson(Section.SCOPE, empty.search.scope, search.scope)
                 pattern = _bare(search.pattern)
                 note = pattern if len(pattern) <= _NOTE else ""
@@ -65,7 +66,7 @@ class SearchLessons(Struct):
         kept = (
             empty
             for empty in self.open
-            if empty.until >= at and not is_secret(f"{empty.search.pattern}\n{empty.search.scope}")
+            if empty.until >= at and not holds_secret(f"{empty.search.pattern}\n{empty.search.scope}")
         )
         self.open = [structs.replace(empty, failed=cleaned(empty.failed)) for empty in kept]
 

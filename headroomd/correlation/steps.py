@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, structs
 
-from headroomd import redact as redaction
 from headroomd.correlation.kinds import Cause, telling_lines
 from headroomd.correlation.operations import Meaning
 from headroomd.model import Action, CallRef, Evidence, FailureKind, Lesson, Outcome, ToolCall
+from headroomd.redact import redact
 
-__all__ = ["Failure", "Step", "clean", "cleaned", "evidence", "failure", "is_secret", "note_of", "one_line"]
+__all__ = ["Failure", "Step", "clean", "cleaned", "evidence", "failure", "note_of", "one_line"]
 
 _SHOWN: Final = 300  # characters of a request or an answer that evidence keeps
 _NOTE: Final = 100
@@ -86,10 +85,9 @@ def asked(call: ToolCall) -> str:
     return f"{operation.action.value.capitalize()} {operation.path}" if operation.path else call.tool
 
 
-@lru_cache(maxsize=4096)  # the same failure comes with the same words again and again
 def clean(text: str, limit: int = _SHOWN) -> str:
     """Redacted and short. Redaction comes first: a secret cut in half is no longer known as one."""
-    text = redaction.redact(text[:_READ]).strip()
+    text = redact(text[:_READ]).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -103,7 +101,3 @@ def note_of(cause: Cause) -> str:
 def one_line(text: str) -> str:
     """A person's words as a note."""
     return clean(re.sub(r"\s+", " ", text), _NOTE)
-
-
-is_secret = lru_cache(maxsize=4096)(redaction.holds_secret)
-"""Whether a text holds a secret and may be kept nowhere."""

@@ -26,9 +26,9 @@ _ROUNDS: Final = 4
 """A replacement may bring a name and a value together that a longer secret kept apart; two rounds settle real text."""
 
 
-_CACHED_LENGTH: Final = 500
+_CACHED_LENGTH: Final = 2000
 """Characters: the same commands fail with the same words again and again, and are redacted where they are found and
-again where they are stored; long texts are rarer, and would make the cache large."""
+again where they are stored; longer texts are rare, and would make the cache large."""
 
 
 def redact(text: str) -> str:
@@ -50,7 +50,7 @@ def _redact(text: str) -> str:
     return text
 
 
-_redact_cached = lru_cache(maxsize=4096)(_redact)
+_redact_cached = lru_cache(maxsize=2048)(_redact)
 
 
 def _round(text: str) -> str:
