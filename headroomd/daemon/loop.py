@@ -382,3 +382,5 @@ class Daemon:
         for project in self.config.project:
             if project.enabled:
                 self.ledger.queue.mark_stale(str(project.path.resolve()))
+        if self.config.home_sessions == "global":
+            self.ledger.queue.mark_stale(str(self._env.home.resolve()))
