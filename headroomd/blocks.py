@@ -52,6 +52,7 @@ class Draft(Struct, frozen=True):
     bullets: tuple[Bullet, ...]  # those that have room, in their order
     limit: int
     pointer: str = ""  # sends the agents to a memory file that they do not load by themselves
+    most_bytes: int | None = None  # of the whole file, as far as an agent loads it
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -116,6 +117,8 @@ def make_drafts(
             continue
         sheet = _sheet(sheets, targets.context)
         sheet.add(plugin.name, context)
+        limits = [most for most in (targets.context_bytes, sheet.most_bytes) if most is not None]
+        sheet.most_bytes = min(limits, default=None)
         if any(bullets[learning.id] for learning in mine) and is_home(project, env.home):
             sheet.pointer = _AT_HOME
         elif targets.memory != targets.context and any(bullets[learning.id] for learning in memory):
@@ -132,6 +135,7 @@ def make_drafts(
                 bullets=arrange(ranked, worth, blocks.get(str(sheet.path), ()), options.block_limit, sheet.pointer),
                 limit=options.block_limit,
                 pointer=sheet.pointer,
+                most_bytes=sheet.most_bytes,
             )
         )
     return drafts, problems
@@ -191,6 +195,7 @@ class _Sheet:
         self.agents: dict[str, None] = {}  # a set that keeps its order
         self.ids: set[str] = set()
         self.pointer = ""
+        self.most_bytes: int | None = None
 
     def add(self, agent: str, learnings: Iterable[Learning]) -> None:
         self.agents[agent] = None

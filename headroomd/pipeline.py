@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +33,7 @@ from headroomd.revalidation import revalidate_project
 from headroomd.scanning import Scanner, ScanReport
 from headroomd.truth import Truth
 from headroomd.writing import files
-from headroomd.writing.block import find_block, put_block, read_bullets
+from headroomd.writing.block import find_block, put_block, read_bullets, render
 from headroomd.writing.plan import Write, plan_write
 
 if TYPE_CHECKING:  # a run without an LLM imports nothing of it
@@ -238,7 +238,8 @@ def _plan_project(
         if draft.path in refused:
             continue
         try:
-            write = _write_of(ledger, draft)[1]
+            snapshot, write = _write_of(ledger, draft)
+            planned.shadows.extend(_cramped(draft, snapshot))
         except TargetError as error:
             planned.problems.append(error)
             continue
@@ -252,6 +253,14 @@ def _plan_project(
     return planned
 
 
+def _cramped(draft: Draft, snapshot: files.Snapshot) -> Iterator[Shadow]:
+    """That rules are left out because an agent would not load so much of the file."""
+    block = render(draft.bullets, draft.limit, draft.pointer).text
+    if draft.most_bytes is not None and len(put_block(snapshot.data, block)) > draft.most_bytes:
+        cause = f"an agent loads {draft.most_bytes} bytes of it at most, so rules are left out"
+        yield Shadow(draft.path, cause, "shorten it, or have the agent read more (Codex: project_doc_max_bytes)")
+
+
 def _write_of(ledger: Ledger, draft: Draft, reason: str = "") -> tuple[files.Snapshot, Write | None]:
     """The file as it is now, and what the draft changes in it. Raises TargetError."""
     snapshot = files.read(draft.path, draft.project, *draft.roots)
@@ -262,6 +271,7 @@ def _write_of(ledger: Ledger, draft: Draft, reason: str = "") -> tuple[files.Sna
         draft.bullets,
         draft.limit,
         draft.pointer,
+        most_bytes=draft.most_bytes,
         project=draft.project,
         agent=",".join(draft.agents),
         reason=reason,

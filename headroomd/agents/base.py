@@ -56,6 +56,7 @@ class Targets(Struct, frozen=True):
     context: Path
     memory: Path
     pointer: str = ""  # what the context block says so that the agent reads `memory`, where it would not by itself
+    context_bytes: int | None = None  # the most of `context` that the agent loads; None: all of it
 
 
 class Shadow(Struct, frozen=True):

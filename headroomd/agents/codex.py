@@ -9,6 +9,7 @@ the project root down to the working directory, AGENTS.override.md in its place 
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ __all__ = ["CodexPlugin", "plugin"]
 _FOLDERS: Final = ("sessions", "archived_sessions")
 _ROLLOUT: Final = re.compile(r"rollout-.+\.jsonl(?:\.zst)?")
 _THREAD: Final = re.compile(r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>.+?)\.jsonl(?:\.zst)?")
+_MOST_FOLDERS: Final = 500  # of a project that are looked through for further documents
+_DEEPEST: Final = 3
+_FOREIGN: Final = frozenset({"node_modules", "vendor", "target", "dist", "build", "venv"})
 _DOC_LIMIT: Final = 32 * 1024  # bytes of project documents that Codex loads unless config.toml says otherwise
 _HEAD: Final = 4096  # bytes: a session_meta tells its source before its long instructions
 _POINTER: Final = (
@@ -75,8 +79,9 @@ class CodexPlugin(AgentPlugin):
             return InUse.CANNOT_TELL
         return InUse.ENDED  # closing the file gave the lock back
 
-    def targets(self, project: Path, env: Environment) -> Targets:  # noqa: ARG002 (CODEX_HOME's files are the user's)
-        return Targets(project / "AGENTS.md", project / "instructions.md", _POINTER)
+    def targets(self, project: Path, env: Environment) -> Targets:
+        room = max(_doc_limit(env) - _longest_chain(project), 0)
+        return Targets(project / "AGENTS.md", project / "instructions.md", _POINTER, room)
 
     def global_targets(self, env: Environment) -> Targets:
         file = _home(env) / "AGENTS.md"
@@ -118,6 +123,43 @@ def _overflow(project: Path, env: Environment) -> Iterator[Shadow]:
             f"Codex reads {limit} bytes of project documents and AGENTS.md holds {size}",
             f"shorten it, or raise project_doc_max_bytes in {_home(env) / 'config.toml'}",
         )
+
+
+def _longest_chain(project: Path) -> int:
+    """The bytes of the documents below the root that Codex 0.169 joins to the root's: one a folder, down to the working
+    directory. That of the folder with most, as far as a look at the upper folders tells."""
+    longest, looked = 0, 0
+    folders = [(project, 0, 0)]
+    while folders and looked < _MOST_FOLDERS:
+        folder, depth, size = folders.pop(0)
+        looked += 1
+        if depth:
+            size += _document_size(folder)
+        longest = max(longest, size)
+        if depth < _DEEPEST:
+            folders += [(below, depth + 1, size) for below in _subfolders(folder)]
+    return longest
+
+
+def _document_size(folder: Path) -> int:
+    for name in ("AGENTS.override.md", "AGENTS.md"):
+        try:
+            return (folder / name).stat().st_size
+        except OSError:
+            continue
+    return 0
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                Path(entry.path)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in _FOREIGN
+            ]
+    except OSError:
+        return []
 
 
 def _doc_limit(env: Environment) -> int:

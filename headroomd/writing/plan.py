@@ -48,17 +48,23 @@ def plan_write(
     limit: int = DEFAULT_LIMIT,
     pointer: str = "",
     *,
+    most_bytes: int | None = None,
     project: Path = Path(),
     agent: str = "",
     reason: str = "",
 ) -> Write | None:
     """The write that makes the block of `snapshot` hold `bullets` (see `block.render`), or None if nothing changes.
 
+    With `most_bytes` the file grows to no more than that: the block is shorter then, or not there at all.
     Raises TargetError where `block.find_block` does, with the path named.
     """
     block = render(bullets, limit, pointer)
     try:
         after = put_block(snapshot.data, block.text)
+        while most_bytes is not None and block.text and len(after) > most_bytes:
+            # A character has four bytes at most, so that no bullet is left out that would have had room.
+            block = render(bullets, len(block.text) - max((len(after) - most_bytes) // 4, 1), pointer)
+            after = put_block(snapshot.data, block.text)
     except TargetError as error:
         raise TargetError(f"{snapshot.path}: {error.cause}", error.remedy) from error
     if after == snapshot.data:

@@ -81,3 +81,20 @@ def test_overflow_shadows(env: Environment, tmp_path: Path) -> None:
     assert plugin.shadows(tmp_path / "p", env) == []
     config.write_text("not toml [")
     assert len(plugin.shadows(tmp_path / "p", env)) == 1
+
+
+def test_documents_below_the_root_take_their_part_of_what_codex_loads(tmp_path: Path) -> None:
+    """One document a folder counts, an override in its place, along the way down that holds most."""
+    project = tmp_path / "project"
+    (project / "apps/web").mkdir(parents=True)
+    (project / "node_modules/x").mkdir(parents=True)
+    (project / "AGENTS.md").write_text("r" * 500)
+    (project / "apps/AGENTS.md").write_text("a" * 100)
+    (project / "apps/AGENTS.override.md").write_text("a" * 200)
+    (project / "apps/web/AGENTS.md").write_text("w" * 300)
+    (project / "node_modules/x/AGENTS.md").write_text("n" * 9000)
+    env = Environment(tmp_path, {})
+    assert plugin.targets(project, env).context_bytes == 32 * 1024 - 500
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex/config.toml").write_text("project_doc_max_bytes = 400\n")
+    assert plugin.targets(project, env).context_bytes == 0

@@ -103,3 +103,20 @@ def test_a_diff_of_five_megabytes_is_quick() -> None:
 def test_what_cannot_be_seen_is_shown_as_an_escape() -> None:
     """Tabs and other scripts stay."""
     assert visible("a\tb\x1b[0m\u202e\u200b→é") == "a\tb\\x1b[0m\\u202e\\u200b→é"
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "ä" * 150, "x\n" * 150])
+def test_a_file_grows_to_no_more_than_its_agent_loads(text: str) -> None:
+    """Bullets are left out from the end, then the block; never is a part of one written that would be cut off."""
+    data = text.encode()
+    whole = plan_write(snapshot(data), BULLETS)
+    assert whole is not None
+    size = len(whole.after)
+    assert plan_write(snapshot(data), BULLETS, most_bytes=size) == whole
+    shorter = plan_write(snapshot(data), BULLETS, most_bytes=size - 1)
+    assert shorter is not None
+    assert shorter.shown == ("1",)
+    assert plan_write(snapshot(data), BULLETS, most_bytes=len(data) + 50) is None
+    removed = plan_write(snapshot(whole.after), BULLETS, most_bytes=10)
+    assert removed is not None
+    assert removed.after == data
