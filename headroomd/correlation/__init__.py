@@ -1,0 +1,1 @@
+"""Pairing failed calls with what fixed them: events in, evidence out. Pure."""
