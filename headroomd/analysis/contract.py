@@ -328,9 +328,10 @@ def _says(one: Evidence, text: RuleText, given: Given) -> bool:
     own_words = source([one])
     own = roots(own_words)
     words = {word for word in words_of(text.prose) if word not in PLAIN}
-    return all(stands_in(name, own_words) or (is_path(name) and given.exists(name)) for name in text.names) and (
-        sum(is_grounded(word, own) for word in words) * 2 >= len(words)
-    )
+    if not all(stands_in(name, own_words) or (is_path(name) and given.exists(name)) for name in text.names):
+        return False
+    shared = sum(is_grounded(word, own) for word in words) + len(text.names)
+    return shared * 2 >= len(words) + len(text.names)
 
 
 def _check_replaced(candidate: _Candidate) -> None:

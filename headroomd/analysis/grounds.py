@@ -14,14 +14,21 @@ from headroomd.model import Evidence, Section
 
 __all__ = ["grounds", "is_grounded", "is_path", "source"]
 
+_OWN_NOTES: Final = (Section.PERMISSIONS, Section.SCOPE)
 _SHELL: Final = re.compile(r"[|;&<>$()]")
 
 
 def source(evidence: Iterable[Evidence]) -> str:
-    """What may lend words to a rule: what was called, what the lesson says, what the user typed. No answers."""
+    """What may lend words to a rule: what was called, what the lesson says, what the user typed. No answers.
+
+    A note may hold a name out of an error message ("module not found: x"), which a hostile package could choose; only
+    those count that are the user's words, or the pattern that the agent searched for.
+    """
     parts: list[str] = []
     for one in evidence:
-        parts += [one.lesson.subject, one.lesson.remedy, one.note]
+        parts += [one.lesson.subject, one.lesson.remedy]
+        if one.lesson.section in _OWN_NOTES:
+            parts.append(one.note)
         if one.lesson.section is not Section.PREFERENCES:
             parts += [one.failed.text, one.fixed.text if one.fixed else ""]
     return "\n".join(parts)

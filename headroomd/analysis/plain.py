@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from headroomd.analysis.prompt import LONGEST_RULE
@@ -11,7 +12,7 @@ from headroomd.writing.wording import harmless, harmless_prose
 
 __all__ = ["why_not_plain"]
 
-_SHORTEST: Final = 12
+_SHORTEST: Final = 12  # columns: a character of Chinese says as much as two letters
 _LINK: Final = re.compile(r"://|\bwww\.|\bmailto:|\bdata:|\bjavascript:", re.IGNORECASE)
 _ROLE: Final = re.compile(
     r"\b(?:system|assistant|user|human|developer|instructions?|important|note|warning)\s*[:：>]"
@@ -27,8 +28,10 @@ _WAS_SECRET: Final = re.compile(r"\[[a-z]+(?:[- ][a-z0-9]+)*\]")  # as `redact` 
 
 def why_not_plain(text: str) -> str:
     """Why `text` cannot be shown to an agent, "" where it can."""
-    if not _SHORTEST <= len(text) <= LONGEST_RULE:
-        return f"it is longer than {LONGEST_RULE} characters" if len(text) > LONGEST_RULE else "it says nothing"
+    if len(text) > LONGEST_RULE:
+        return f"it is longer than {LONGEST_RULE} characters"
+    if sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text) < _SHORTEST:
+        return "it says nothing"
     if not harmless(text):
         return "it holds line breaks, control or invisible characters, or the block's own marks"
     if _LINK.search(text):

@@ -37,6 +37,7 @@ _FRAME: Final = frozenset(
         *("proje", "repo", "der", "die", "das", "ein", "el", "la", "los", "las", "un", "una", "le", "les", "de", "du"),
     }
 )
+_IDENTIFIER: Final = re.compile(r"\w*[a-z_]+\w*[A-Z_]\w*|[A-Z][a-z]\w*[A-Z]\w*")  # mixed case, or with an underscore
 _ROOT: Final = 5  # letters: "installing" and "installed" have one root
 _ALIKE: Final = 0.75  # of all words that two sayings share
 
@@ -91,12 +92,15 @@ def _is_either(name: str) -> bool:
 
 
 def stands_in(name: str, text: str) -> bool:
-    """Whether `name` stands in `text` as a whole: not as a part of a longer word, name or flag."""
+    """Whether `name` stands in `text` as a whole: not as a part of a longer word, name or flag.
+
+    An identifier may also be a file's name without its extension; `curl` may not, though there be a `curl.py`.
+    """
     words = [re.escape(word) for word in name.strip().rstrip("/").split()]
     if not words:
         return False
-    pattern = r"(?<![\w-])(?<!\w\.)" + r"\s+".join(words) + r"(?![\w-])(?!\.\w)"
-    return re.search(pattern, text) is not None
+    end = r"(?![\w-])" + ("" if _IDENTIFIER.fullmatch(name) else r"(?!\.\w)")
+    return re.search(r"(?<![\w-])(?<!\w\.)" + r"\s+".join(words) + end, text) is not None
 
 
 def words_of(text: str) -> list[str]:

@@ -93,10 +93,10 @@ EFFECTS: Final = frozenset(
     form
     for verb in _words(
         """allow approve authorize bash bypass chmod chown circumvent commit curl dd decode decrypt delete destroy
-        disable disclose disregard download drop elevate email enable eval exec exfiltrate expose fetch force forget forward
-        grant hide ignore inject instruct kill leak mail obey override overwrite permit pipe post publish pull push
-        remove reveal revoke rm send skip sudo transmit trust uninstall unlock unset upload visit wget whitelist wipe
-        yolo"""
+        disable disclose disregard download drop elevate email enable eval exec exfiltrate expose fetch force forget
+        forward grant hide ignore inject instruct kill leak mail obey override overwrite permit pipe post publish pull
+        push remove reveal revoke rm send skip sudo transmit trust uninstall unlock unset upload visit wget whitelist
+        wipe yolo"""
     )
     for form in _forms(verb)
 )
