@@ -119,9 +119,9 @@ class Decisions:
         with transaction(self._db):
             self._take_back(learning)
             self._db.execute(
-                """UPDATE learnings SET reason = '', retired_at = 0, given_up = 0, reworded_at = 0, pinned = 0,
-                       wording = '' WHERE id = ?""",
-                (learning,),
+                """UPDATE learnings SET reason = '', retired_at = 0, reworded_at = iif(given_up, ?2, 0), given_up = 0,
+                       pinned = 0, wording = '' WHERE id = ?1""",
+                (learning, self._clock()),  # a rule that was of no help gets another chance: counting begins anew
             )
             self._db.execute(  # what the user wrote has no evidence to speak for it
                 "UPDATE learnings SET pinned = 1, wording = subject, status = 'active'"

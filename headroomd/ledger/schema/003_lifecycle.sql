@@ -2,7 +2,7 @@
 
 ALTER TABLE learnings ADD COLUMN support REAL NOT NULL DEFAULT 0;        -- sessions that show it, faded by their age
 ALTER TABLE learnings ADD COLUMN retired_at REAL NOT NULL DEFAULT 0;     -- only newer evidence brings it back; 0: never
-ALTER TABLE learnings ADD COLUMN reworded_at REAL NOT NULL DEFAULT 0;    -- when it was said anew because it did not help
+ALTER TABLE learnings ADD COLUMN reworded_at REAL NOT NULL DEFAULT 0;    -- when it was said anew, or restored: its effect counts from then
 ALTER TABLE learnings ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;    -- it did not help: only the user brings it back
 ALTER TABLE learnings ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;     -- how often its status has changed
 ALTER TABLE learnings ADD COLUMN verdict TEXT NOT NULL DEFAULT '';       -- effects.Verdict; '': never shown to an agent
