@@ -130,7 +130,7 @@ class Scanner:
             with batch.part():
                 is_copy = bool(self._ledger.facts.known(portion.keys))
                 if not is_copy:
-                    self._ledger.facts.store(portion)
+                    self._store(portion)
             if is_copy:  # a worker cannot know what was counted meanwhile, and correlated the copies as new calls
                 self._read_here(job, batch)
                 break
@@ -146,13 +146,19 @@ class Scanner:
                 while (events := reading.read()) is not None:
                     with batch.part():
                         portion = reading.digest(events, facts.known)
-                        facts.store(portion)
+                        self._store(portion)
                     self._count(portion, batch)
         except (OSError, PluginError) as error:
             problem = error if isinstance(error, PluginError) else _unreadable(path, error)
             self._tell(job.plugin, problem, of_plugin=problem is error)
             with batch.part():
                 facts.fail(path, job.plugin.name, problem.cause)
+
+    def _store(self, portion: Portion) -> None:
+        """In the caller's transaction. The daemon is to see to all projects that were read, not only those asked for."""
+        self._ledger.facts.store(portion)
+        if portion.findings.calls or portion.findings.withdrawn:
+            self._ledger.queue.mark_stale(portion.root.path)
 
     def _tell(self, plugin: AgentPlugin, problem: PluginError, *, of_plugin: bool) -> None:
         """Report a file that was left out: the first of a plugin by name, the others with it by their number."""

@@ -152,7 +152,7 @@ def _projects(report: Report) -> Iterator[str]:
     rest = len(report.projects) - len(enabled) - len(others)
     if rest:
         noun = "other project" if enabled or others else "project"
-        yield click.style(f"  {counted(rest, noun)} with nothing to write so far", dim=True)
+        yield click.style(f"  {counted(rest, noun)} without a rule so far", dim=True)
 
 
 def _project(project: ProjectReport, now: float) -> Iterator[str]:

@@ -54,7 +54,7 @@ def start() -> None:
 
 @service.command()
 def stop() -> None:
-    """Stop the service until the next login, or `headroomd service start`."""
+    """Stop the service. It starts again at the next login, or by `headroomd service start`."""
     _manager().stop()
     click.echo("The daemon has stopped.")
 
@@ -62,7 +62,7 @@ def stop() -> None:
 @service.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the state as JSON.")
 def status(as_json: bool) -> None:
-    """Show whether the service is installed and running (`headroomd status` shows what it does)."""
+    """Show whether the service is installed and running. `headroomd status` shows what it does."""
     manager = _manager()
     state = manager.state()
     if as_json:

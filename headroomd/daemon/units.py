@@ -51,11 +51,11 @@ def systemd_unit(command: Sequence[str], variables: Mapping[str, str], home: Pat
 
 
 def launchd_agent(command: Sequence[str], variables: Mapping[str, str], home: Path, places: Places) -> Unit:
-    """The launchd agent that runs `command`; standard error takes what Python says when it dies."""
+    """The launchd agent that runs `command`; its log file takes what goes to the journal elsewhere."""
     agent = plistlib.loads(_template(f"{LABEL}.plist"))
     agent["ProgramArguments"] = list(command)
     agent["EnvironmentVariables"] = _carried(variables)
-    agent["StandardErrorPath"] = str(places.log.with_name("crash.log"))
+    agent["StandardErrorPath"] = str(places.log)
     return Unit(home / "Library/LaunchAgents" / f"{LABEL}.plist", plistlib.dumps(agent, sort_keys=False))
 
 

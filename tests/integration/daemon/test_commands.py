@@ -82,6 +82,19 @@ def test_run_now_through_the_daemon(daemon: Daemon, sample: Sample) -> None:
     assert done.stdout.startswith("The daemon reads 0 session files now")
 
 
+def test_what_learn_has_read_is_seen_to(daemon: Daemon, sample: Sample) -> None:
+    """`headroomd learn` for another project reads this one's sessions, too: what waits here is told all the same."""
+    other = sample.project.parent / "other"
+    (other / ".git").mkdir(parents=True)
+    sample.play_all()
+    headroomd("learn", "--model", "none", "--project", other)
+    (before,) = [one for one in status()["projects"] if one["path"] == str(sample.project)]
+    assert before["active"] == 0
+    daemon.start()
+    until(lambda: [one for one in status()["projects"] if one["active"]])
+    assert sample.block == ""
+
+
 def test_pause_resume_and_reload(daemon: Daemon, sample: Sample) -> None:
     """Each says what holds from now on."""
     daemon.configure(sample.enabled())

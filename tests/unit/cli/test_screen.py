@@ -144,7 +144,7 @@ def test_projects_without_rules_are_only_counted() -> None:
     """Most projects teach nothing; they must not hide those that do."""
     quiet = [project(f"/srv/{n}", enabled=False, mode="", active=0, blocks=0) for n in range(7)]
     text = shown(projects=(project(), *quiet))
-    assert "7 other projects with nothing to write so far" in text
+    assert "7 other projects without a rule so far" in text
     assert "/srv/3" not in text
 
 

@@ -106,7 +106,7 @@ def test_the_agent_is_a_quiet_one_that_comes_back(tmp_path: Path) -> None:
         "Nice": 10,
         "ProgramArguments": ["/opt/py <3>", "run"],
         "EnvironmentVariables": {"PATH": "/opt/bin"},
-        "StandardErrorPath": str(tmp_path / "log/crash.log"),
+        "StandardErrorPath": str(tmp_path / "log/headroomd.log"),
     }
 
 
