@@ -31,18 +31,19 @@ class Notifier:
 
     @property
     def is_heard(self) -> bool:
+        """Whether a service manager listens."""
         return bool(self._address)
 
     def ready(self) -> None:
+        """The daemon watches, and answers clients."""
         self._send("READY=1")
 
-    def reloading(self) -> None:
-        self._send("RELOADING=1")
-
     def stopping(self) -> None:
+        """The end has begun, and is no failure."""
         self._send("STOPPING=1")
 
     def alive(self) -> None:
+        """The loop has come round; a manager that hears nothing for `watchdog` seconds starts the daemon anew."""
         self._send("WATCHDOG=1")
 
     def status(self, line: str) -> None:

@@ -98,7 +98,7 @@ class Analyses:
             f"""SELECT path, count(*) FROM evidence JOIN projects ON projects.id = evidence.project
                 WHERE {_PENDING} OR evidence.id IN (SELECT evidence FROM batch_evidence
                     JOIN batches ON batches.id = batch AND fresh AND state IN ('waiting', 'answered'))
-                GROUP BY path"""  # noqa: S608
+                GROUP BY path"""
         )
         return dict(rows)
 

@@ -147,7 +147,7 @@ class Facts:
         time."""
         chosen = "(SELECT id FROM sessions WHERE cwd = ? AND place = ?)"
         for table in ("calls", "failures", "attempts", "evidence", "files"):
-            self._db.execute(f"DELETE FROM {table} WHERE session IN {chosen}", (cwd, Place.MISSING))  # noqa: S608
+            self._db.execute(f"DELETE FROM {table} WHERE session IN {chosen}", (cwd, Place.MISSING))
         self._db.execute("DELETE FROM sessions WHERE cwd = ? AND place = ?", (cwd, Place.MISSING))
 
     def projects(self, place: Place = Place.FOUND) -> list[ProjectFacts]:

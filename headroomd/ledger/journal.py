@@ -77,7 +77,7 @@ class Journal:
         )
         with transaction(self._db):
             cursor = self._db.execute(
-                f"INSERT INTO writes ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT INTO writes ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
         return int(cursor.lastrowid or 0)
@@ -122,7 +122,7 @@ class Journal:
         return self._db.execute("SELECT 1 FROM writes WHERE path = ? LIMIT 1", (str(path),)).fetchone() is not None
 
     def _entries(self, clause: str, *parameters: object) -> list[Entry]:
-        return [_entry(row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM writes {clause}", parameters)]  # noqa: S608
+        return [_entry(row) for row in self._db.execute(f"SELECT {_COLUMNS} FROM writes {clause}", parameters)]
 
 
 def _packed(data: bytes | None) -> bytes | None:

@@ -241,12 +241,12 @@ class Queue:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"daemon.{key}", value))
 
     def _select(self, condition: str, *parameters: object) -> list[SessionJob]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", parameters)  # noqa: S608
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {condition}", parameters)
         return [_job(row) for row in rows]
 
     def _next_due(self, condition: str, parameter: object) -> float | None:
         row = self._db.execute(
-            f"SELECT min(due) FROM jobs WHERE state IN ('queued', 'failed', 'leased') AND {condition}",  # noqa: S608
+            f"SELECT min(due) FROM jobs WHERE state IN ('queued', 'failed', 'leased') AND {condition}",
             (parameter,),
         ).fetchone()
         return None if row[0] is None else float(row[0])
