@@ -104,6 +104,9 @@ def _show_project(plan: ProjectPlan, writes: list[Write]) -> None:
     for learning in rules:
         if learning.id in shown:
             click.echo(f"  {learning.id}  {support(learning)}\n              {rule(learning)}")
+    for path in plan.refused:
+        remedy = f"`headroomd enable {short_path(plan.project)}` allows it again"
+        click.echo(f"\nNote: {short_path(path)}: you took its block out, so nothing is written there: {remedy}")
     for shadow in plan.shadows:
         click.echo(f"\nNote: {short_path(shadow.path)}: {safe(shadow.cause)}: {safe(shadow.remedy)}")
 
@@ -206,6 +209,7 @@ def _project_json(result: Result, plan: ProjectPlan) -> dict[str, Any]:
             for write in result.writes
             if write.project == plan.project
         ],
+        "left_alone": [str(path) for path in plan.refused],
         "shadows": [
             {"path": str(shadow.path), "cause": safe(shadow.cause), "remedy": safe(shadow.remedy)}
             for shadow in plan.shadows

@@ -162,6 +162,18 @@ def test_history_and_undo(project: Path, rule: Learning, headroomd) -> None:  # 
     assert len(json.loads(headroomd("history", "-n", "1", "--json").out)["writes"]) == 1
 
 
+def test_a_file_whose_block_was_taken_out_is_named(project: Path, rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+    """`learn` says what it leaves alone and what would change that; `enable` does."""
+    (project / "CLAUDE.md").write_text("# mine\n")
+    learn(headroomd)
+    assert "CLAUDE.md: you took its block out" in headroomd("learn", "--model", "none").out
+    [found] = json.loads(headroomd("learn", "--model", "none", "--json").out)["projects"]
+    assert found["left_alone"] == [str(project / "CLAUDE.md")]
+    assert headroomd("enable").status == 0
+    learn(headroomd)
+    assert "lighthouse/beacons.py" in block(project)
+
+
 def test_no_history(project: Path, headroomd) -> None:  # type: ignore[no-untyped-def]
     """Before the first write."""
     assert headroomd("history").out == "Nothing was written yet.\n"

@@ -86,7 +86,7 @@ def test_json_has_exactly_these_keys(headroomd: Run, project: Path) -> None:
         *("odd_lines", "repaired_lines", "skipped_lines", "seconds"),
     }
     (found,) = learnt["projects"]
-    assert set(found) == {"path", "learnings", "changes", "shadows", "waiting", "refused"}
+    assert set(found) == {"path", "learnings", "changes", "left_alone", "shadows", "waiting", "refused"}
     assert found["path"] == str(project)
     assert set(found["changes"][0]) == {"path", "agents", "diff"}
     assert set(found["learnings"][0]) == {
