@@ -155,7 +155,7 @@ class Scanner:
                 facts.fail(path, job.plugin.name, problem.cause)
 
     def _store(self, portion: Portion) -> None:
-        """In the caller's transaction. The daemon is to see to all projects that were read, not only those asked for."""
+        """In the caller's transaction. The daemon is to see to all that was read, not only to what was asked for."""
         self._ledger.facts.store(portion)
         if portion.findings.calls or portion.findings.withdrawn:
             self._ledger.queue.mark_stale(portion.root.path)
