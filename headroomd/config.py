@@ -149,13 +149,13 @@ class Config(BaseSettings):
     project: tuple[Project, ...] = ()
 
     @classmethod
-    def settings_customise_sources(  # the signature is pydantic-settings'
+    def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
+        settings_cls: type[BaseSettings],  # noqa: ARG003 (the signature is pydantic-settings')
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the signature is pydantic-settings')
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_config` hands over, so that Config() is the defaults whatever the environment holds."""
         return (init_settings,)

@@ -57,7 +57,7 @@ class ClaudeCode(AgentPlugin):
         """They lie beside the session (2.0.31 to 2.1.1) or in its folder (since 2.1.2); before, in the same file."""
         return path.name.startswith("agent-")
 
-    def reader(self, path: Path, env: Environment, state: bytes = b"") -> ClaudeReader:  # noqa: ARG002
+    def reader(self, path: Path, env: Environment, state: bytes = b"") -> ClaudeReader:  # noqa: ARG002 (the path tells all)
         return ClaudeReader(_session_of(path) or path.stem, state)
 
     def in_use(self, path: Path, env: Environment) -> InUse:

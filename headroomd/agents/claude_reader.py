@@ -137,6 +137,7 @@ class ClaudeReader(SessionReader):
         self._lines = LineDecoder(_Record)
         self._state = _decode_state(state) if state else _State()
 
+    # SessionReader has these as attributes; here they are the decoder's:
     @property
     def odd_lines(self) -> int:  # type: ignore[override]
         return self._lines.odd

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -180,5 +179,5 @@ def test_finder_looks_once(home: Path) -> None:
     folder = home / "shop"
     folder.mkdir()
     before = finder.find(str(folder))
-    os.rmdir(folder)  # noqa: PTH106
+    folder.rmdir()
     assert finder.find(str(folder)) is before
