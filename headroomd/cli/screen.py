@@ -131,6 +131,18 @@ def _work(report: Report) -> Iterator[str]:
     if upcoming:
         said = [f"{_NAMES.get(name, safe(name))} {ahead(due, report.at)}" for name, due in upcoming]
         yield from _labelled("Next", ", ".join(said))
+    yield from _llm(report)
+
+
+def _llm(report: Report) -> Iterator[str]:
+    """What waits for an LLM, and what each one has cost."""
+    said = [f"{counted(report.waiting, 'piece')} of evidence waiting"] if report.waiting else []
+    said += [
+        f"{spent.day} {safe(spent.backend)}: {counted(spent.calls, 'call')}, {spent.tokens:,} tokens"
+        for spent in report.spent[:2]
+    ]
+    if said:
+        yield from _labelled("LLM", "; ".join(said))
 
 
 def _run(run: RunState, now: float) -> str:

@@ -94,6 +94,7 @@ def status_json(report: Report) -> dict[str, Any]:
             }
             for write in report.writes
         ],
+        "analysis": {"waiting": report.waiting, "spending": [to_builtins(spent) for spent in report.spent]},
         "problems": [
             {"code": problem.code, "cause": safe(problem.cause), "remedy": safe(problem.remedy)}
             for problem in report.problems

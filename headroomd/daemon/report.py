@@ -23,12 +23,13 @@ from headroomd.daemon.control import Command, Request
 from headroomd.daemon.optin import OptIn, OptIns, read_opt_ins
 from headroomd.daemon.state import AgentState, DaemonState, Problem, QueueDepths, RootState, RunState, Watching
 from headroomd.errors import ConfigError, ControlError, HeadroomError
-from headroomd.ledger import AgentTotals, JobState, Ledger, ProjectTotals, WriteTotals
+from headroomd.ledger import AgentTotals, AnalysisProblem, JobState, Ledger, ProjectTotals, Spent, WriteTotals, day_of
 from headroomd.paths import Places
 
 __all__ = ["AgentReport", "ProjectReport", "Report", "Standing", "report"]
 
 _MOST_WRITES: Final = 5
+_SPENDING_DAYS: Final = 7
 
 
 class Standing(StrEnum):
@@ -90,6 +91,8 @@ class Report(Struct, frozen=True):
     projects: tuple[ProjectReport, ...]
     writes: tuple[WriteTotals, ...]
     problems: tuple[Problem, ...]
+    waiting: int = 0  # pieces of evidence that no LLM has seen
+    spent: tuple[Spent, ...] = ()  # of the last days, latest first
 
 
 class _Known(Struct):
@@ -103,6 +106,9 @@ class _Known(Struct):
     errors: dict[str, str] = {}
     last_run: RunState | None = None
     due: dict[str, float] = {}
+    waiting: int = 0
+    spent: list[Spent] = []
+    unanswered: list[AnalysisProblem] = []
 
 
 def report(places: Places, env: Environment) -> Report:
@@ -119,6 +125,7 @@ def report(places: Places, env: Environment) -> Report:
         problems += [Problem("plugin", broken.cause, broken.remedy) for broken in plugins.broken]
         problems += _unread(known)
     problems += _lost_lines(known, plugins)
+    problems += _unanswered(known)
     problems += _project_problems(projects, opt_ins, plugins, env, known)
     return Report(
         at=time.time(),
@@ -132,6 +139,8 @@ def report(places: Places, env: Environment) -> Report:
         projects=projects,
         writes=tuple(known.writes),
         problems=tuple(_once(problems)),
+        waiting=known.waiting,
+        spent=tuple(known.spent),
     )
 
 
@@ -186,6 +195,9 @@ def _read_ledger(places: Places, problems: list[Problem]) -> _Known:
             known.queue = _depths(queue.depths())
             known.errors = queue.errors()
             known.last_run = _last_run(queue.note("last_run"))
+            known.waiting = sum(ledger.analyses.waiting().values())
+            known.spent = ledger.analyses.spending(day_of(time.time() - (_SPENDING_DAYS - 1) * 86400))
+            known.unanswered = ledger.analyses.problems()
     except HeadroomError as error:
         problems.append(Problem("ledger", error.cause, error.remedy))
     return known
@@ -292,6 +304,13 @@ def _lost_lines(known: _Known, plugins: Plugins) -> Iterator[Problem]:
             lines = "line" if lost == 1 else "lines"
             cause = f"{lost:,} {lines} in sessions of {title} could not be understood and were left out"
             yield Problem("lines", cause, "update headroomd if this number keeps growing; nothing else was lost")
+
+
+def _unanswered(known: _Known) -> Iterator[Problem]:
+    """What an LLM could not be asked about; evidence that was given up comes along with later evidence."""
+    for one in known.unanswered:
+        if one.due:
+            yield Problem("analysis", one.reason, "it is tried again; `headroomd learn` tries at once")
 
 
 def _once(problems: list[Problem]) -> Iterator[Problem]:

@@ -42,8 +42,9 @@ def test_json_has_exactly_these_keys(headroomd: Run, learnt: Path) -> None:
     status = _status(headroomd)
     assert set(status) == {
         *("version", "command", "at", "state", "daemon", "agents", "queue", "last_run", "next_runs", "projects"),
-        *("written", "problems"),
+        *("written", "analysis", "problems"),
     }
+    assert set(status["analysis"]) == {"waiting", "spending"}
     assert (status["version"], status["command"], status["state"], status["daemon"]) == (1, "status", "stopped", None)
     assert set(status["agents"][0]) == {"name", "title", "sessions", "last_activity", "folders"}
     assert set(status["agents"][0]["folders"][0]) == {"path", "watching", "reason"}
