@@ -21,6 +21,10 @@ class Answer(NamedTuple):
     err: str
 
 
+Run = Callable[..., Answer]
+"""What the fixture `headroomd` is."""
+
+
 @pytest.fixture(autouse=True)
 def _no_llm(monkeypatch: pytest.MonkeyPatch) -> None:
     """The agents' CLIs that this machine may have are no LLM to be asked by tests."""
@@ -29,7 +33,7 @@ def _no_llm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def headroomd(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+def headroomd(capsys: pytest.CaptureFixture[str]) -> Run:
     """Carries out one command line."""
 
     def run(*arguments: object) -> Answer:

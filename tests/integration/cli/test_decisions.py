@@ -15,6 +15,7 @@ import pytest
 
 from headroomd.ledger import Learning, Ledger, Status
 from headroomd.paths import Places
+from tests.integration.cli.conftest import Run
 
 
 def learnings() -> dict[str, Learning]:
@@ -25,7 +26,7 @@ def learnings() -> dict[str, Learning]:
 
 
 @pytest.fixture
-def rule(project: Path, headroomd) -> Learning:  # type: ignore[no-untyped-def]
+def rule(project: Path, headroomd: Run) -> Learning:
     """One rule of the sample project, which stands in CLAUDE.md."""
     assert headroomd("learn", "--apply", "--model", "none").status == 0
     found = learnings()["lighthouse/beacons.py"]
@@ -34,7 +35,7 @@ def rule(project: Path, headroomd) -> Learning:  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def unwritten(project: Path, headroomd) -> Learning:  # type: ignore[no-untyped-def]
+def unwritten(project: Path, headroomd: Run) -> Learning:
     """The same rule, before anything was written."""
     assert headroomd("learn", "--model", "none").status == 0
     return learnings()["lighthouse/beacons.py"]
@@ -44,11 +45,11 @@ def block(project: Path) -> str:
     return (project / "CLAUDE.md").read_text()
 
 
-def learn(headroomd) -> None:  # type: ignore[no-untyped-def]
+def learn(headroomd: Run) -> None:
     assert headroomd("learn", "--apply", "--model", "none").status == 0
 
 
-def test_forget_and_restore(project: Path, rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_forget_and_restore(project: Path, rule: Learning, headroomd: Run) -> None:
     """A forgotten rule leaves the files, and is back when it is restored."""
     answer = headroomd("forget", rule.id[:6])
     assert answer.status == 0
@@ -61,7 +62,7 @@ def test_forget_and_restore(project: Path, rule: Learning, headroomd) -> None:  
     assert "lighthouse/beacons.py" in block(project)
 
 
-def test_one_wrong_id_and_nothing_is_done(rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_one_wrong_id_and_nothing_is_done(rule: Learning, headroomd: Run) -> None:
     """All ids are looked up before anything is decided."""
     answer = headroomd("forget", rule.id, "zzz")
     assert (answer.status, answer.out) == (1, "")
@@ -69,14 +70,14 @@ def test_one_wrong_id_and_nothing_is_done(rule: Learning, headroomd) -> None:  #
     assert learnings()[rule.lesson.subject].status is Status.ACTIVE
 
 
-def test_pin_as_json(rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_pin_as_json(rule: Learning, headroomd: Run) -> None:
     """The rule as it is afterwards, in the usual envelope."""
     document = json.loads(headroomd("pin", rule.id, "--json").out)
     assert (document["version"], document["command"]) == (1, "pin")
     assert (document["rules"][0]["id"], document["rules"][0]["pinned"]) == (rule.id, True)
 
 
-def test_reviewed_project(project: Path, unwritten: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_reviewed_project(project: Path, unwritten: Learning, headroomd: Run) -> None:
     """With mode = "review" only accepted rules stand in the files."""
     Places.current().config.parent.mkdir(parents=True, exist_ok=True)
     Places.current().config.write_text(f'[[project]]\npath = "{project}"\nmode = "review"\n')
@@ -91,8 +92,8 @@ def test_reviewed_project(project: Path, unwritten: Learning, headroomd) -> None
     assert "lighthouse/beacons.py" not in block(project)
 
 
-def test_review_by_plain_input(  # type: ignore[no-untyped-def]
-    project: Path, unwritten: Learning, headroomd, monkeypatch: pytest.MonkeyPatch
+def test_review_by_plain_input(
+    project: Path, unwritten: Learning, headroomd: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers come one a line: the end of them is no error, and what was answered holds."""
     said = iter(["what?", "reject", "edit", "Mind the beacons"])
@@ -141,12 +142,12 @@ def _read_until(terminal: int, end: bytes) -> bytes:
     return shown
 
 
-def test_nothing_to_review(rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_to_review(rule: Learning, headroomd: Run) -> None:
     """What stands in the files was let in already."""
     assert "Nothing waits for your review" in headroomd("review").out
 
 
-def test_history_and_undo(project: Path, rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_history_and_undo(project: Path, rule: Learning, headroomd: Run) -> None:
     """What was written, newest first, with its diff; undone writes say so."""
     headroomd("forget", rule.id)
     learn(headroomd)
@@ -162,7 +163,7 @@ def test_history_and_undo(project: Path, rule: Learning, headroomd) -> None:  # 
     assert len(json.loads(headroomd("history", "-n", "1", "--json").out)["writes"]) == 1
 
 
-def test_a_file_whose_block_was_taken_out_is_named(project: Path, rule: Learning, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_whose_block_was_taken_out_is_named(project: Path, rule: Learning, headroomd: Run) -> None:
     """`learn` says what it leaves alone and what would change that; `enable` does."""
     (project / "CLAUDE.md").write_text("# mine\n")
     learn(headroomd)
@@ -174,6 +175,6 @@ def test_a_file_whose_block_was_taken_out_is_named(project: Path, rule: Learning
     assert "lighthouse/beacons.py" in block(project)
 
 
-def test_no_history(project: Path, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_no_history(project: Path, headroomd: Run) -> None:
     """Before the first write."""
     assert headroomd("history").out == "Nothing was written yet.\n"

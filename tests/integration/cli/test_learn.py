@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 
 from headroomd import pipeline
 from headroomd.errors import HeadroomError, LedgerError, LockHeldError
-
-Run = Callable[..., Any]
+from tests.integration.cli.conftest import Run
 
 START = "<!-- headroom:learn:start -->"
 CONTEXT_FILES = ("CLAUDE.md", "AGENTS.md", "GEMINI.md")

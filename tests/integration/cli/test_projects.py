@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ import pytest
 
 from headroomd.ledger import Ledger
 from headroomd.paths import Places
-
-Run = Callable[..., Any]
+from tests.integration.cli.conftest import Run
 
 START = "<!-- headroom:learn:start -->"
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from headroomd.config import Config
-
-Run = Callable[..., Any]
+from tests.integration.cli.conftest import Run
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ import pytest
 
 from headroomd.ledger import Ledger
 from headroomd.paths import Places
+from tests.integration.cli.conftest import Run
 
 KEY = "AKIAIOSFODNN7EXAMPLE"  # what Amazon's documentation shows as an access key id
 
 
 @pytest.fixture
-def document(project: Path, tmp_path: Path, headroomd) -> Path:  # type: ignore[no-untyped-def]
+def document(project: Path, tmp_path: Path, headroomd: Run) -> Path:
     """An export of the sample project, in which one rule was forgotten."""
     assert headroomd("learn", "--apply", "--model", "none").status == 0
     with Ledger.open(Places.current().ledger) as ledger:
@@ -42,8 +43,8 @@ def told(project: str) -> list[tuple[str, str, str, int]]:
         )
 
 
-def test_there_and_elsewhere(  # type: ignore[no-untyped-def]
-    document: Path, project: Path, headroomd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_there_and_elsewhere(
+    document: Path, project: Path, headroomd: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rules, evidence and decisions arrive at the new place, once; the same again changes nothing."""
     before = told(str(project))
@@ -63,16 +64,14 @@ def test_there_and_elsewhere(  # type: ignore[no-untyped-def]
     assert told(moved) == before
 
 
-def test_what_was_forgotten_stays_forgotten(  # type: ignore[no-untyped-def]
-    document: Path, project: Path, headroomd, elsewhere: None
-) -> None:
+def test_what_was_forgotten_stays_forgotten(document: Path, project: Path, headroomd: Run, elsewhere: None) -> None:
     """Reading the same sessions on the new machine brings back no rule that was deleted on the old one."""
     assert headroomd("import", document).status == 0
     assert headroomd("learn", "--model", "none").status == 0
     assert [reason for _, status, reason, _ in told(str(project)) if status == "retired"] == ["you deleted it"]
 
 
-def test_an_export_is_for_your_eyes(document: Path, project: Path, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_an_export_is_for_your_eyes(document: Path, project: Path, headroomd: Run) -> None:
     """Readable by its owner alone, the same each time, and on standard output where asked."""
     assert stat.S_IMODE(document.stat().st_mode) == 0o600
     assert headroomd("export", "--project", project, "-").out == document.read_text()
@@ -88,8 +87,8 @@ def change(document: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(
     "fields", [{"surprise": 1}, {"status": "great"}, {"sessions": "two"}, {"section": "Shell"}, {"support": None}]
 )
-def test_what_is_no_export_is_refused_whole(  # type: ignore[no-untyped-def]
-    document: Path, headroomd, elsewhere: None, fields: dict[str, Any]
+def test_what_is_no_export_is_refused_whole(
+    document: Path, headroomd: Run, elsewhere: None, fields: dict[str, Any]
 ) -> None:
     """One unknown key or wrong value, and nothing is taken in."""
     answer = headroomd("import", change(document, **fields))
@@ -99,7 +98,7 @@ def test_what_is_no_export_is_refused_whole(  # type: ignore[no-untyped-def]
         assert ledger.learnings.counts() == {}
 
 
-def test_no_secret_is_taken_in(document: Path, headroomd, elsewhere: None) -> None:  # type: ignore[no-untyped-def]
+def test_no_secret_is_taken_in(document: Path, headroomd: Run, elsewhere: None) -> None:
     """A rule that holds one is left out, and text is redacted again."""
     change(document, subject=f"curl -H {KEY}", reason=f"because {KEY}")
     answer = headroomd("import", document)
@@ -108,13 +107,13 @@ def test_no_secret_is_taken_in(document: Path, headroomd, elsewhere: None) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe", b'{"format": "headroomd ledger", "version": 2}'])
-def test_other_files_are_refused(tmp_path: Path, headroomd, content: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_other_files_are_refused(tmp_path: Path, headroomd: Run, content: bytes) -> None:
     """One line, whatever the file holds."""
     (tmp_path / "x").write_bytes(content)
     answer = headroomd("import", tmp_path / "x")
     assert (answer.status, answer.out, answer.err.count("\n")) == (1, "", 1)
 
 
-def test_a_map_needs_two_folders(document: Path, headroomd) -> None:  # type: ignore[no-untyped-def]
+def test_a_map_needs_two_folders(document: Path, headroomd: Run) -> None:
     """Relative folders would depend on where the command runs."""
     assert headroomd("import", document, "--map", "a=b").status == 2
