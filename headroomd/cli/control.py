@@ -50,7 +50,8 @@ def run() -> int:
 def run_now(project: Path | None, wait: bool, as_json: bool) -> int:
     """Read now what would be read later, sessions that are still open too, and bring the blocks up to date.
 
-    Without a daemon the work is done here and waited for. Writes only to enabled projects.
+    Writes only to enabled projects, and asks the LLM, where there is one, about no other. Without a daemon the work is
+    done here and waited for.
     """
     from headroomd.cli.folders import chosen_project
 
@@ -60,7 +61,8 @@ def run_now(project: Path | None, wait: bool, as_json: bool) -> int:
         if as_json:
             emit_json("run-now", done=None, queued=result, problems=[])
         else:
-            click.echo(f"The daemon reads {counted(result, 'session file')} now; `headroomd status` shows how it goes.")
+            work = f"reads {counted(result, 'session file')} now" if result else "has nothing new to read, looks again"
+            click.echo(f"The daemon {work}; `headroomd status` shows how it goes.")
         return 0
     done, problems = (result, []) if result is not None else _done_here(root)
     if as_json:
@@ -129,10 +131,12 @@ def _asked(root: str, *, wait: bool) -> RunState | int | None:
 
 def _done_here(root: str) -> tuple[RunState, list[dict[str, str]]]:
     from headroomd.agents.base import Environment
+    from headroomd.daemon.asking import analysis
     from headroomd.daemon.once import run_once
 
+    places = Places.current()
     try:
-        done, problems = run_once(Places.current(), Environment.current(), root)
+        done, problems = run_once(places, Environment.current(), root, analyse=analysis(places))
     except LockHeldError as error:
         raise LockHeldError(f"{error.cause}, and does not answer", error.remedy) from error
     return done, [{"cause": safe(one.cause), "remedy": safe(one.remedy)} for one in problems]

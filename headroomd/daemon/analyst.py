@@ -14,7 +14,7 @@ from headroomd.daemon.problems import PASSING, Problems
 from headroomd.daemon.state import Problem
 from headroomd.errors import HeadroomError
 
-__all__ = ["Analyse", "Analyst"]
+__all__ = ["Analyse", "Analyst", "only"]
 
 Analyse = Callable[[Config, Callable[[], bool]], Collection[str]]
 """Gives waiting evidence to an LLM; returns the paths of the projects whose learnings changed.
@@ -24,6 +24,15 @@ when it should stop. Raises HeadroomError.
 """
 
 _JOIN: Final = 2.0  # seconds; a call that hangs on its backend must not keep the daemon from stopping
+
+
+def only(config: Config, project: str) -> Config:
+    """The config as if no other project than the one at `project` had been enabled; "" leaves it as it is."""
+    if not project:
+        return config
+    return config.model_copy(
+        update={"project": tuple(one for one in config.project if str(one.path.resolve()) == project)}
+    )
 
 
 class Analyst:
@@ -42,10 +51,14 @@ class Analyst:
 
     def start(self, config: Config) -> None:
         """Begin, unless there is no analyst or it is still at it."""
-        if self._analyse is None or (self._thread is not None and self._thread.is_alive()):
+        if self._analyse is None or self.is_busy:
             return
         self._thread = threading.Thread(target=self._run, args=(self._analyse, config), name="analysis", daemon=True)
         self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def changed(self) -> list[str]:
         """Projects whose learnings changed, until `take` is told that they were seen to."""

@@ -19,6 +19,9 @@ def analysis(places: Places, variables: Mapping[str, str] | None = None) -> Anal
     given = os.environ if variables is None else variables
 
     def analyse(config: Config, should_stop: Callable[[], bool]) -> list[str]:
+        enabled = [project.path.resolve() for project in config.project if project.enabled]
+        if not enabled:
+            return []
         from headroomd import pipeline
         from headroomd.agents.base import Environment
         from headroomd.agents.registry import load_plugins
@@ -26,8 +29,7 @@ def analysis(places: Places, variables: Mapping[str, str] | None = None) -> Anal
         from headroomd.ledger import Ledger
 
         backend = select(None, given, shutil.which, config)
-        enabled = [project.path.resolve() for project in config.project if project.enabled]
-        if backend is None or not enabled:
+        if backend is None:
             return []
         env, plugins = Environment.current(), load_plugins()
         changed: list[str] = []

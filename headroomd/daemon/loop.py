@@ -18,7 +18,7 @@ from headroomd.agents.base import Environment
 from headroomd.agents.registry import Plugins
 from headroomd.config import Config, load_config
 from headroomd.daemon import snapshot
-from headroomd.daemon.analyst import Analyse, Analyst
+from headroomd.daemon.analyst import Analyse, Analyst, only
 from headroomd.daemon.clients import Clients
 from headroomd.daemon.clock import JumpDetector
 from headroomd.daemon.learner import Learner, Run
@@ -79,6 +79,7 @@ class Daemon:
         self._log = structlog.get_logger()
         self._is_stopping = self._must_reload = False
         self._is_forced = False  # run-now works even while paused
+        self._to_analyse: str | None = None  # by run-now, when all is read: a project, "" for all that were enabled
         self._run: Run | None = None
         self._rung: deque[str] = deque()
         self.clients = Clients(self)
@@ -236,7 +237,12 @@ class Daemon:
             self._settle()
 
     def _settle(self) -> None:
-        """Nothing is left to do: say what the run came to."""
+        """Nothing is left to do: say what the run came to. What `run-now` has analysed belongs to it."""
+        if self._to_analyse is not None:
+            self._analyst.start(only(self.config, self._to_analyse))
+            self._to_analyse = None
+        if self._is_forced and (self._analyst.is_busy or self._analyst.changed()):
+            return
         run = self._run
         if run is not None:
             done = run.state(time.time())
@@ -299,13 +305,13 @@ class Daemon:
     # -- what clients ask for ------------------------------------------------------------------------------------
 
     def run_now(self, project: str) -> int:
-        """Have all that waits (of one project) read and written, though paused; how many files that is."""
+        """Have all that waits (of one project) read, analysed and written, though paused; how many files that is."""
         self._sweep()
         with self.ledger.transaction():
             queued = self.ledger.queue.hasten(project)
             self.ledger.queue.mark_all_stale(project)
         self.sessions.reload()
-        self._is_forced = True
+        self._is_forced, self._to_analyse = True, project
         self._run = self._run or Run(time.time())
         return queued
 

@@ -100,6 +100,12 @@ class Daemon:
         return self.process.wait(10)
 
 
+@pytest.fixture(autouse=True)
+def _no_llm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agents' CLIs that this machine may have are no LLM to be asked by tests."""
+    monkeypatch.setenv("HEADROOMD_ANALYSIS__MODEL", "none")
+
+
 @pytest.fixture
 def daemon(home: Path) -> Iterator[Daemon]:
     """One daemon of this test's home; not started yet."""

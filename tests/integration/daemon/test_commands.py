@@ -13,7 +13,9 @@ import pytest
 
 from headroomd.daemon.lock import InstanceLock
 from headroomd.paths import make_private
+from tests.integration.analysis.test_learn_with_model import Transcript, saying
 from tests.integration.daemon.conftest import START, Daemon, Sample, until
+from tests.support.model_server import ModelServer
 
 
 def headroomd(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -79,7 +81,30 @@ def test_run_now_through_the_daemon(daemon: Daemon, sample: Sample) -> None:
     assert str(sample.project / "CLAUDE.md") in told["done"]["written"]
     assert sample.block
     done = headroomd("run-now")
-    assert done.stdout.startswith("The daemon reads 0 session files now")
+    assert done.stdout.startswith("The daemon has nothing new to read")
+
+
+@pytest.mark.parametrize("with_daemon", [True, False])
+def test_run_now_asks_the_llm_and_waits_for_it(
+    daemon: Daemon, sample: Sample, monkeypatch: pytest.MonkeyPatch, *, with_daemon: bool
+) -> None:
+    """About enabled projects only; what it teaches is in the block when the command returns."""
+    monkeypatch.delenv("HEADROOMD_ANALYSIS__MODEL")
+    sample.play_all()
+    words = Transcript(daemon.home, sample.project, "words")
+    words.said("From now on use pnpm, not npm, in web/.")
+    with ModelServer(reply=saying("Use `pnpm`, not `npm`, in `web/`.", "pnpm")) as model:
+        llm = f'[analysis]\nmodel = "ollama/tiny"\nbase_url = "{model.url}/v1"\n'
+        daemon.configure(llm)
+        if with_daemon:
+            daemon.start()
+        assert headroomd("run-now", "--wait").returncode == 0
+        assert model.received == []
+        headroomd("enable", sample.project)
+        done = headroomd("run-now", "--wait")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert model.received
+    assert "Use `pnpm`, not `npm`" in sample.block
 
 
 def test_what_learn_has_read_is_seen_to(daemon: Daemon, sample: Sample) -> None:
