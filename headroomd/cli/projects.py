@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from headroomd.cli.output import complain, emit_json, safe, short_path
-from headroomd.errors import ControlError
+from headroomd.errors import ConfigError, ControlError
 from headroomd.paths import Places
 
 if TYPE_CHECKING:
@@ -56,16 +58,17 @@ def enable(path: Path, agents: str | None, target: str | None, mode: str | None,
     assert project is not None
     told = _reload(places) if changed or again else ""
     reads, writes = _reads(plugins, config, env), _writes(plugins, config, project, root, env)
+    sends = _sends(config)
     if as_json:
         files = [{"path": safe(file), "agents": titles} for file, titles in writes]
         shown = {"path": safe(str(root)), "changed": changed, "mode": project.mode}
-        emit_json("enable", **shown, reads=reads, writes=files, sends=[])
+        emit_json("enable", **shown, reads=reads, writes=files, sends=sends)
         return
     if path.resolve() != root:
         click.echo(f"{short_path(path.resolve())} belongs to {short_path(root)}.")
     said = "Enabled" if changed else "Already enabled:"
     click.echo(f"{said} {short_path(root)} ({short_path(places.config)})\n")
-    _explain(project, reads, writes, again)
+    _explain(project, reads, writes, sends, again)
     click.echo(f"\n{told or _what_runs(places)}")
 
 
@@ -170,7 +173,21 @@ def _seen(root: Path) -> tuple[str, ...]:
         return next((one.agents for one in ledger.overview.projects() if one.path == str(root)), ())
 
 
-def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[str]]], again: list[str]) -> None:
+def _sends(config: Config) -> list[str]:
+    """What goes where: one entry, or none where no LLM is asked."""
+    from headroomd.analysis.backends import select
+
+    try:
+        backend = select(None, os.environ, shutil.which, config)
+    except ConfigError as error:
+        complain(str(error))
+        return []
+    return [safe(backend.describe())] if backend is not None else []
+
+
+def _explain(
+    project: Project, reads: list[str], writes: list[tuple[str, list[str]]], sends: list[str], again: list[str]
+) -> None:
     for number, folder in enumerate(reads):
         click.echo(f"  {'reads' if number == 0 else '':<8}{short_path(folder)}")
     if project.mode == "review":
@@ -180,7 +197,10 @@ def _explain(project: Project, reads: list[str], writes: list[tuple[str, list[st
         name = Path(file).relative_to(root) if Path(file).is_relative_to(root) else file
         label = "writes" if number == 0 else ""
         click.echo(f"  {label:<8}{safe(', '.join(agents)):<13} {short_path(name)}")
-    click.echo("  sends   nothing: it learns without an LLM")
+    click.echo(f"  sends   {sends[0] if sends else 'nothing: it learns without an LLM'}")
+    if sends:
+        click.echo("          This shell's variables chose that; a service has its own, and no keys of a shell.")
+        click.echo('          With `model = "none"` below [analysis] in the config nothing is sent.')
     if writes:
         click.echo("\nIn those files only the text between the headroom markers is ever changed.")
     for file in again:

@@ -39,6 +39,23 @@ def test_it_says_what_is_read_written_and_sent(headroomd: Run, project: Path) ->
     assert _projects() == [{"path": str(project), "enabled": True}]
 
 
+def test_it_says_whom_the_daemon_would_ask(headroomd: Run, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an LLM is there: which, where it is, and how nothing is sent; never the key. A wrong name is told."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-api03-not-a-real-one")
+    answer = headroomd("enable")
+    assert "  sends   Anthropic" in answer.out
+    assert "redacted evidence goes to https://api.anthropic.com" in answer.out
+    assert 'With `model = "none"`' in answer.out
+    assert "not-a-real-one" not in answer.out
+    (sent,) = json.loads(headroomd("enable", "--json").out)["sends"]
+    assert "https://api.anthropic.com" in sent
+    monkeypatch.setenv("HEADROOMD_ANALYSIS__MODEL", "no-such-model")
+    answer = headroomd("enable")
+    assert answer.status == 0
+    assert "names no model" in answer.err
+    assert "  sends   nothing" in answer.out
+
+
 def test_twice_is_once(headroomd: Run, project: Path) -> None:
     """The config is not touched again, and it says so."""
     headroomd("enable")
