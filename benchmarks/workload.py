@@ -192,7 +192,8 @@ class Daemon:
             "HEADROOMD_CONFIG": str(stage.config),
         }
         self.places = Places.current(variables)
-        self._variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **variables}
+        no_llm = {"HEADROOMD_ANALYSIS__MODEL": "none"}  # the CLIs of this machine are not measured
+        self._variables = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **no_llm, **variables}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
