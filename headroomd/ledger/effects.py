@@ -141,11 +141,19 @@ class Effects:
                JOIN projects ON projects.id = project WHERE path = ?""",
             (project,),
         ).fetchall()
-        return {
-            id_: effect_of(self._seen(project, Lesson(Section(section), subject, remedy)), shown[id_], reworded_at)
-            for id_, section, subject, remedy, reworded_at in rows
-            if id_ in shown
-        }
+        sessions = self._db.execute(
+            """SELECT sessions.id, agent, first_at FROM sessions
+               JOIN projects ON projects.id = project WHERE path = ? AND calls > 0""",
+            (project,),
+        ).fetchall()
+        effects = {}
+        for id_, section, subject, remedy, reworded_at in rows:
+            if id_ in shown:
+                lessons = [Lesson(Section(section), subject, remedy), *self._behind(id_)]
+                tried, failed = self._fared(project, lessons)
+                seen = [Seen(agent, began, session in tried, session in failed) for session, agent, began in sessions]
+                effects[id_] = effect_of(seen, shown[id_], reworded_at)
+        return effects
 
     def _showings(self, project: str) -> dict[str, list[Showing]]:
         shown: dict[str, list[Showing]] = defaultdict(list)
@@ -158,14 +166,24 @@ class Effects:
             shown[learning].append(Showing(agent, since, math.inf if until is None else until))
         return shown
 
-    def _seen(self, project: str, lesson: Lesson) -> list[Seen]:
-        """Every session of a project with calls in it, and how it fared with what `lesson` speaks of."""
-        evidence = self._evidence(project, lesson)
-        failing = {key for _, _, key in evidence if key is not None}
-        lessons = {lesson, *(its for its, _, _ in evidence)}
-        keys = failing | {stable_hash(key) for its in lessons for key in _keys(its)}
-        shown = {session for _, session, _ in evidence}
-        tried, failed = set(shown), set(shown)
+    def _behind(self, learning: str) -> list[Lesson]:
+        """The lessons of what a rule that an analyst worded rests on."""
+        rows = self._db.execute(
+            """SELECT DISTINCT section, subject, remedy FROM rule_evidence
+               JOIN evidence ON evidence.id = rule_evidence.evidence WHERE rule = ?""",
+            (learning,),
+        )
+        return [Lesson(Section(section), subject, remedy) for section, subject, remedy in rows]
+
+    def _fared(self, project: str, lessons: list[Lesson]) -> tuple[set[int], set[int]]:
+        """The sessions that tried what `lessons` speak of, and those that failed at it."""
+        evidence = [row for lesson in lessons for row in self._evidence(project, lesson)]
+        failing = {key for lesson, _, key in evidence if lesson.section in _BY_ATTEMPT}
+        known = {*lessons, *(lesson for lesson, _, _ in evidence)}
+        keys = {stable_hash(key) for lesson in known for key in _keys(lesson)}
+        keys |= {key for _, _, key in evidence if key is not None}
+        failed = {session for _, session, _ in evidence}
+        tried = set(failed)
         for session, key, failures in self._db.execute(
             """SELECT attempts.session, attempts.key, attempts.failed FROM json_each(?2)
                CROSS JOIN sessions ON sessions.project = (SELECT id FROM projects WHERE path = ?1)
@@ -173,14 +191,9 @@ class Effects:
             (project, f"[{','.join(map(str, keys))}]"),
         ):
             tried.add(session)
-            if failures and key in failing and lesson.section in _BY_ATTEMPT:
+            if failures and key in failing:
                 failed.add(session)
-        rows = self._db.execute(
-            """SELECT sessions.id, agent, first_at FROM sessions
-               JOIN projects ON projects.id = project WHERE path = ? AND calls > 0""",
-            (project,),
-        )
-        return [Seen(agent, began, id_ in tried, id_ in failed) for id_, agent, began in rows]
+        return tried, failed
 
     def _evidence(self, project: str, lesson: Lesson) -> list[tuple[Lesson, int, int | None]]:
         """Lesson, session and attempt key of all that shows the lesson's failure, whatever mended it."""

@@ -112,9 +112,11 @@ def _environment(lesson: Lesson, note: str) -> str:
 def _path(lesson: Lesson, note: str) -> str:
     if not lesson.subject.endswith("/"):
         return f"{_code(lesson.subject)} → actually at {_code(lesson.remedy)}"
-    examples = ", ".join(_code(name) for name in note.split(", ")) if note else ""
-    files = f" (e.g. {examples})" if examples else ""
-    return f"{_code(lesson.subject)} → moved to {_code(lesson.remedy)}, with the same names below it{files}"
+    said = f"{_code(lesson.subject)} → moved to {_code(lesson.remedy)}, with the same names below it"
+    names = [_code(lesson.remedy + name) for name in note.split(", ")] if note else []
+    while names and len(said) + len(files := f" (e.g. {', '.join(names)})") > _LONGEST:
+        names.pop()
+    return said + files if names else said
 
 
 def _scope(lesson: Lesson, note: str) -> str:

@@ -119,7 +119,10 @@ def test_three_files_become_one_line_with_all_evidence_behind_it(world: Ageing) 
         session(world, name=name)
     learnt = learn(world)
     text = (world.project / "TOY.md").read_text()
-    assert "- `src/` → moved to `lib/`, with the same names below it (e.g. `User.py`, `Order.py`, `Item.py`)\n" in text
+    assert (
+        "- `src/` → moved to `lib/`, with the same names below it (e.g. `lib/User.py`, `lib/Order.py`, `lib/Item.py`)\n"
+        in text
+    )
     assert text.count("\n- ") == 1
     with world.ledger() as ledger:
         assert len(ledger.learnings.evidence(learnt[MOVE])) == 3

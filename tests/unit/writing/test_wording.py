@@ -166,6 +166,10 @@ def test_a_moved_folder_names_some_of_its_files() -> None:
     """One bullet for many files; names that cannot be shown are left out."""
     move = Lesson(Section.PATHS, "src/", "lib/")
     assert sentence(move, "User.py, deep/Order.py") == (
-        "`src/` → moved to `lib/`, with the same names below it (e.g. `User.py`, `deep/Order.py`)"
+        "`src/` → moved to `lib/`, with the same names below it (e.g. `lib/User.py`, `lib/deep/Order.py`)"
     )
+    long = "x" * 90
+    assert sentence(move, f"{long}, y").endswith(f"(e.g. `lib/{long}`, `lib/y`)")
+    far = Lesson(Section.PATHS, f"{long}/", f"{'y' * 60}/")
+    assert sentence(far, "a.py, b.py").endswith("with the same names below it")
     assert sentence(move, "a\nb") == "`src/` → moved to `lib/`, with the same names below it"
