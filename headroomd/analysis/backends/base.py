@@ -12,11 +12,12 @@ No failure's text ever holds a key, a prompt or an answer: they go to logs and t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from headroomd.analysis.backends.jsontext import find_object
 from headroomd.errors import BackendError
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Overloaded",
     "Rejected",
     "Request",
+    "Said",
     "TooLong",
     "estimated_tokens",
     "schema_wish",
@@ -49,6 +51,15 @@ class Answer(Struct, frozen=True):
     output_tokens: int
     model: str  # as the backend named it
     backend: str  # Backend.name
+
+
+class Said(NamedTuple):
+    """What came back, as it came back; 0 and "" stand for what was not told."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+    model: str
 
 
 class Rejected(BackendError):  # noqa: N818 - a failure's name says what happened
@@ -79,6 +90,7 @@ class Garbled(BackendError):  # noqa: N818 - a failure's name says what happened
 class Backend(ABC):
     """One place where an LLM can be asked. Safe to use from one thread at a time."""
 
+    title: str  # "Anthropic", "Claude Code": how people call it
     name: str  # "anthropic", "openai", "openai-compatible", "gemini", "claude-cli", "codex-cli", "gemini-cli"
     model: str  # "" where a CLI takes its own default
 
@@ -93,6 +105,21 @@ class Backend(ABC):
         Raises:
             Rejected, Overloaded, TooLong, Garbled: see the top of this module.
         """
+
+    def _answer(self, request: Request, said: Said) -> Answer:
+        """What was said, as an answer to `request`. Raises Garbled where it holds none."""
+        try:
+            text = find_object(said.text, request.schema)
+        except ValueError:
+            what = "no JSON object in its answer" if said.text.strip() else "an empty answer"
+            raise Garbled(f"{self.title}: {what}", "it is tried again later") from None
+        return Answer(
+            text=text,
+            input_tokens=said.input_tokens or estimated_tokens(request.system + request.prompt),
+            output_tokens=said.output_tokens or estimated_tokens(said.text),
+            model=said.model or self.model,
+            backend=self.name,
+        )
 
 
 def estimated_tokens(text: str) -> int:

@@ -25,10 +25,9 @@ from headroomd.analysis.backends.base import (
     Overloaded,
     Rejected,
     Request,
-    estimated_tokens,
+    Said,
 )
 from headroomd.analysis.backends.failures import from_words
-from headroomd.analysis.backends.jsontext import find_object
 from headroomd.analysis.backends.process import Ending, Finished, run
 from headroomd.errors import BackendError
 from headroomd.paths import ANALYST_FOLDER, is_analyst_folder, make_private
@@ -69,7 +68,6 @@ class Outcome:
 class CliBackend(Backend):
     """One agent's CLI: how it is called, and how what it prints is read."""
 
-    title: str  # "Claude Code"
     program: str  # "claude"
     needs: re.Pattern[str]  # variables that it gets besides the common ones
     default_model: str  # "" leaves the choice to the CLI
@@ -95,18 +93,8 @@ class CliBackend(Backend):
             finished = self._run([self._path, *invocation.arguments], invocation.question, folder, variables)
             outcome = self._outcome(finished.out)
         self._check(finished, outcome)
-        try:
-            text = find_object(outcome.text, request.schema)
-        except ValueError:
-            what = "no JSON object in its answer" if outcome.text.strip() else "an empty answer"
-            raise Garbled(f"{self.title}: {what}", "it is tried again later") from None
-        return Answer(
-            text=text,
-            input_tokens=outcome.input_tokens or estimated_tokens(request.system + request.prompt),
-            output_tokens=outcome.output_tokens or estimated_tokens(outcome.text),
-            model=outcome.model or self.model,
-            backend=self.name,
-        )
+        said = Said(outcome.text, outcome.input_tokens, outcome.output_tokens, outcome.model)
+        return self._answer(request, said)
 
     def _check(self, finished: Finished, outcome: Outcome) -> None:
         """Raise what became of the run. A complete answer counts, whatever the program did after it."""

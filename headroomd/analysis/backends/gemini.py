@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from headroomd.analysis.backends.base import Request, schema_wish
-from headroomd.analysis.backends.http import HttpBackend, Said, decode
+from headroomd.analysis.backends.base import Request, Said, schema_wish
+from headroomd.analysis.backends.http import HttpBackend, decode
 
 __all__ = ["GeminiBackend"]
 

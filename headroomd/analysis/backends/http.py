@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,18 +27,17 @@ from headroomd.analysis.backends.base import (
     Overloaded,
     Rejected,
     Request,
+    Said,
     TooLong,
-    estimated_tokens,
 )
 from headroomd.analysis.backends.failures import from_status
-from headroomd.analysis.backends.jsontext import find_object
 from headroomd.analysis.backends.keys import Key
 from headroomd.errors import ConfigError
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["HttpBackend", "Said", "checked_url", "decode"]
+__all__ = ["HttpBackend", "checked_url", "decode"]
 
 MAX_ANSWER: Final = 2 * 1024 * 1024  # bytes
 _CONNECT: Final = 10.0  # seconds
@@ -48,19 +47,8 @@ _LONGEST_PAUSE: Final = 8.0  # seconds; a server that asks for more is left to t
 T = TypeVar("T")
 
 
-class Said(NamedTuple):
-    """What a vendor's answer holds."""
-
-    text: str
-    input_tokens: int
-    output_tokens: int
-    model: str
-
-
 class HttpBackend(Backend):
     """A vendor's dialect is its address, its headers, its body, and how its answer is read."""
-
-    title: str  # "Anthropic": how people call it
 
     def __init__(self, model: str, base_url: str, key: Key | None, timeout: float) -> None:
         self.model = model
@@ -86,18 +74,7 @@ class HttpBackend(Backend):
         ):
             with attempt:
                 said = self._read(self._exchange(request, deadline))
-        try:
-            text = find_object(said.text, request.schema)
-        except ValueError:
-            what = "no JSON object in its answer" if said.text.strip() else "an empty answer"
-            raise Garbled(f"{self.title}: {what}", "it is tried again later") from None
-        return Answer(
-            text=text,
-            input_tokens=said.input_tokens or estimated_tokens(request.system + request.prompt),
-            output_tokens=said.output_tokens or estimated_tokens(said.text),
-            model=said.model or self.model,
-            backend=self.name,
-        )
+        return self._answer(request, said)
 
     def _exchange(self, request: Request, deadline: float) -> bytes:
         """The body of the answer. A server that refuses to be bound to a schema is asked for less, once and for all."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from headroomd.analysis.backends.base import Request, schema_wish
-from headroomd.analysis.backends.http import HttpBackend, Said, decode
+from headroomd.analysis.backends.base import Request, Said, schema_wish
+from headroomd.analysis.backends.http import HttpBackend, decode
 from headroomd.analysis.backends.keys import Key
 
 __all__ = ["CompatibleBackend", "OpenAIBackend"]
