@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.pip import install
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -69,7 +71,7 @@ def _built_once(shared: Path) -> Path:
     with (shared / "installed.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (target / "complete").exists():
-            _install(target)
+            install(REPOSITORY, target)
             (target / "complete").touch()
     return target
 
@@ -77,21 +79,3 @@ def _built_once(shared: Path) -> Path:
 def _is_editable() -> bool:
     origin = json.loads(distribution("headroomd").read_text("direct_url.json") or "{}")
     return bool(origin.get("dir_info", {}).get("editable"))
-
-
-def _install(target: Path) -> None:
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-build-isolation",
-    ]
-    done = subprocess.run(
-        [*pip, "--target", str(target), str(REPOSITORY)], capture_output=True, text=True, timeout=300, check=False
-    )
-    if done.returncode:
-        pytest.fail(f"the package does not install:\n{done.stderr}")

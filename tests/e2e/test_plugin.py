@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.pip import install
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -21,17 +22,7 @@ EXAMPLE = REPOSITORY / "tests/fixtures/plugin_example"
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the example."""
     target = tmp_path_factory.mktemp("plugin")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-build-isolation",
-    ]
-    subprocess.run([*pip, "--target", str(target), str(EXAMPLE)], check=True, timeout=300)
+    install(EXAMPLE, target)
     return target
 
 
