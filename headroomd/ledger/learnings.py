@@ -174,7 +174,7 @@ class Learnings:
         ).fetchone()
         learnings = before.values()
         return Standing(
-            now=row[0] or 0.0,
+            now=min(row[0] or 0.0, self._clock()),  # a session may bear a time that has not come yet
             half_life=rules.half_life,
             told=frozenset(one.lesson for one in learnings if one.status is Status.ACTIVE),
             proven=frozenset(one.lesson for one in learnings if verdicts.get(one.id) is Verdict.HELPS),

@@ -155,6 +155,29 @@ def test_a_file_that_appears_again_ends_the_move_and_spares_the_others(world: Ag
     assert "Item" not in text
 
 
+def test_a_session_from_the_future_makes_nothing_old(world: Ageing) -> None:
+    """A wrong clock somewhere must not take every rule out."""
+    session(world)
+    learn(world)
+    world.write("future", name="Order", at=9e9)
+    assert learn(world)["src/User.py", "lib/User.py"].status is Status.ACTIVE
+
+
+def test_a_rule_that_nobody_sees_any_more_leaves_the_file(world: Ageing) -> None:
+    """Two half-lives of work in the project later, and comes back with the next sighting."""
+    session(world)
+    learn(world)
+    world.now += 2.1 * RULES.half_life
+    session(world, name="Order")
+    learnt = learn(world)
+    assert learnt["src/User.py", "lib/User.py"].reason == "old and unseen"
+    assert "User.py" not in (world.project / "TOY.md").read_text()
+    session(world)
+    world.now += 200.0
+    session(world, name="Order")
+    assert user(world).status is Status.ACTIVE
+
+
 def test_what_is_shown_where_and_since_when(world: Ageing) -> None:
     """Each agent that loads a file has its own times; what leaves the file is closed, what returns opened anew."""
     session(world)
