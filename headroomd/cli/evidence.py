@@ -16,6 +16,7 @@ from headroomd.cli.describe import (
     learning_lines,
 )
 from headroomd.cli.output import complain, emit_json, safe, short_path
+from headroomd.errors import ConfigError
 from headroomd.paths import Places
 
 if TYPE_CHECKING:
@@ -71,10 +72,26 @@ def undo(path: Path | None, as_json: bool) -> int:
         click.echo("There is nothing to undo" + (f" in {short_path(path)}." if path else "."))
     else:
         click.echo("\n".join(f"{short_path(one.path)}: {one.outcome}" for one in undone if not one.problem))
+        for root in _kept_up_to_date(undone):
+            said = f"The daemon keeps {root} up to date, and writes what holds there again"
+            click.echo(f"{said}: `headroomd disable {root}` or `headroomd forget ID` has it not do so.")
     problems = [one.problem for one in undone if one.problem]
     for problem in problems:
         complain(str(problem))
     return 1 if problems else 0
+
+
+def _kept_up_to_date(undone: list[Undone]) -> list[str]:
+    """The enabled projects in which something was put back."""
+    from headroomd.daemon.optin import read_opt_ins
+
+    try:
+        roots = read_opt_ins(Places.current().config).enabled()
+    except ConfigError:
+        return []  # nothing is written with a wrong config
+    return [
+        short_path(root) for root in roots if any(one.path.is_relative_to(root) and not one.problem for one in undone)
+    ]
 
 
 def journalled(path: Path) -> Path:

@@ -41,8 +41,11 @@ def path() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def check(as_json: bool) -> None:
     """Say whether the config file and the variables are right."""
+    from headroomd.config import load_config
+    from headroomd.daemon.schedule import check_config
+
     places = Places.current()
-    _effective(places)  # raises where they are not
+    check_config(load_config(places))
     variables = sorted(name for name in os.environ if name.startswith("HEADROOMD_") and name not in OVERRIDES)
     if as_json:
         emit_json(

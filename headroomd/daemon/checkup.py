@@ -22,6 +22,7 @@ from headroomd.daemon.client import ask, holder
 from headroomd.daemon.control import Command, Request
 from headroomd.daemon.inotify import limit, room_left
 from headroomd.daemon.managers import manager
+from headroomd.daemon.schedule import check_config
 from headroomd.errors import ConfigError, HeadroomError
 from headroomd.intake import list_files
 from headroomd.ledger import Ledger
@@ -75,6 +76,7 @@ def examine(places: Places, env: Environment) -> list[Check]:
 def _config(places: Places, env: Environment) -> tuple[Config, Check]:
     try:
         config = load_config(places, env.variables)
+        check_config(config)
     except ConfigError as error:
         return Config(), Check("config", Verdict.FAIL, error.cause, error.remedy)
     found = f"{places.config} is right" if places.config.exists() else "there is no file: the defaults hold"

@@ -24,7 +24,7 @@ from headroomd.daemon.clock import JumpDetector
 from headroomd.daemon.learner import Learner, Run
 from headroomd.daemon.memory import give_back
 from headroomd.daemon.problems import PASSING, Problems
-from headroomd.daemon.schedule import Schedule, Task, next_due
+from headroomd.daemon.schedule import Schedule, Task, check_config
 from headroomd.daemon.sessions import Sessions, Sweep
 from headroomd.daemon.state import DaemonState, Mode, Problem
 from headroomd.daemon.wake import Waker
@@ -348,7 +348,7 @@ class Daemon:
         """Take the config as it is now, or keep the one in force and raise ConfigError."""
         try:
             config = load_config(self.places)
-            next_due(Task.ANALYSIS, config, time.time())
+            check_config(config)
         except ConfigError as error:
             cause = f"{error.cause}; the config from before is still in force"
             self.problems.note(Problem("config", cause, error.remedy))

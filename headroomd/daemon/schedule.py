@@ -17,7 +17,7 @@ from headroomd.ledger import Ledger
 if TYPE_CHECKING:
     from headroomd.config import Config
 
-__all__ = ["Schedule", "Task", "first_due", "next_due"]
+__all__ = ["Schedule", "Task", "check_config", "first_due", "next_due"]
 
 _TICK: Final = 60.0  # seconds between looks at the clocks
 
@@ -57,6 +57,11 @@ def first_due(task: Task, config: Config, now: float, known: float | None) -> fl
     if task is Task.SWEEP:
         return now
     return latest if known is None else min(known, latest)
+
+
+def check_config(config: Config) -> None:
+    """Raises ConfigError where a schedule makes no sense, which only the scheduler itself can say."""
+    next_due(Task.ANALYSIS, config, time.time())
 
 
 class Schedule:

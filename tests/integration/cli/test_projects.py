@@ -121,6 +121,17 @@ def test_a_wrong_config_is_not_touched(headroomd: Run, project: Path) -> None:
     assert "did you mean block_limit?" in answer.err
 
 
+def test_undo_says_that_an_enabled_project_is_written_again(headroomd: Run, project: Path) -> None:
+    """The rules still hold there; in a project that is not enabled there is nothing to say."""
+    headroomd("learn", "--apply", "--model", "none")
+    assert "again" not in headroomd("undo").out
+    headroomd("enable")
+    headroomd("run-now")
+    assert (
+        "up to date, and writes what holds there again: `headroomd disable ~/code/lighthouse`" in headroomd("undo").out
+    )
+
+
 def test_disable_stops_the_writing_and_leaves_the_blocks(headroomd: Run, project: Path) -> None:
     """The settings stay in the config; undo is named."""
     headroomd("enable")

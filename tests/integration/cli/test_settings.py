@@ -54,6 +54,14 @@ def test_check_says_what_is_wrong(headroomd: Run, file: Path) -> None:
     assert f"blok_limit in {file} is not a known key: did you mean block_limit?" in answer.err
 
 
+def test_check_says_what_only_the_scheduler_knows(headroomd: Run, file: Path) -> None:
+    """Cron fields that make no sense; `run` would end with them."""
+    file.write_text('[schedule]\nanalysis_cron = "every noon"\n')
+    answer = headroomd("config", "check")
+    assert (answer.status, len(answer.err.splitlines())) == (1, 1)
+    assert "must be five cron fields" in answer.err
+
+
 def test_path_is_for_scripts(headroomd: Run, file: Path) -> None:
     """Nothing but the path."""
     assert headroomd("config", "path").out == f"{file}\n"
