@@ -133,6 +133,7 @@ class FileReading:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self._tail.__exit__(None, None, None)
 
     @property

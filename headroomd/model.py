@@ -176,6 +176,7 @@ class Lesson(Struct, frozen=True, omit_defaults=True):
 
     @property
     def identity(self) -> str:
+        """The same for the same lesson: what ids are made of."""
         return f"{self.section.value}\x1f{self.subject}\x1f{self.remedy}"
 
 

@@ -58,6 +58,7 @@ class Places:
 
     @property
     def ledger(self) -> Path:
+        """The database."""
         return self.state / "ledger.sqlite3"
 
     @property

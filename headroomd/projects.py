@@ -49,6 +49,7 @@ class ProjectFinder:
         self._known: dict[str, ProjectRoot] = {}
 
     def find(self, cwd: str) -> ProjectRoot:
+        """The project of a working directory; the first answer stays."""
         root = self._known.get(cwd)
         if root is None:
             root = self._known[cwd] = project_root(cwd, self._home, self._private)

@@ -27,6 +27,7 @@ class Environment(Struct, frozen=True):
 
     @classmethod
     def current(cls) -> Environment:
+        """This process's."""
         return cls(home=Path.home(), variables=dict(os.environ))
 
     def folder(self, variable: str, default: str) -> Path:
@@ -112,6 +113,7 @@ class AgentPlugin(ABC):
         return False
 
     def shape(self, path: Path) -> FileShape:
+        """How a session file is cut into records."""
         return FileShape.LINES
 
     @abstractmethod

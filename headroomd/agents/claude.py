@@ -30,6 +30,8 @@ _BLOCK_END: Final = b"<!-- headroom:learn:end -->"  # as writing/ puts it, which
 
 
 class ClaudeCode(AgentPlugin):
+    """The plugin for Claude Code."""
+
     name = "claude"
     title = "Claude Code"
 

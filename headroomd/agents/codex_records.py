@@ -58,15 +58,20 @@ class Mark(Struct, gc=False):
 
     @property
     def turn(self) -> str:
+        """The turn that a record belongs to, wherever this version wrote it; "" where it is not told."""
         passthrough = self.internal_chat_message_metadata_passthrough
         return self.turn_id or (passthrough and passthrough.turn_id) or ""
 
 
 class Spawn(Struct, gc=False):
+    """Which thread started a subagent."""
+
     parent_thread_id: str | None = None
 
 
 class Subagent(Struct, gc=False):
+    """What started a thread that no person did."""
+
     thread_spawn: Spawn | None = None
 
 
@@ -90,6 +95,7 @@ class Meta(Struct, gc=False):
 
     @property
     def subagent(self) -> Subagent | str | None:
+        """What started this thread, where no person did."""
         return self.source.subagent if isinstance(self.source, Source) else None
 
     @property
@@ -100,6 +106,8 @@ class Meta(Struct, gc=False):
 
 
 class TurnContext(Struct, gc=False):
+    """What holds for a turn: the folder, and who has to approve of what."""
+
     cwd: str | None = None
     approval_policy: Raw = Raw()  # a name, or an object of finer rules
 
@@ -130,6 +138,7 @@ class Answer(Struct, gc=False):
 
     @property
     def text(self) -> str:
+        """The answer as one text, in whichever form it stands."""
         if isinstance(self.output, list):
             return "".join(item.text or "" for item in self.output)
         return (self.output.content if isinstance(self.output, Wrapped) else self.output) or ""
@@ -168,6 +177,7 @@ class End(Struct, gc=False):
 
     @property
     def has_failed(self) -> bool:
+        """Whether the event says that its call failed."""
         return self.success is False or bytes(self.result).startswith(b'{"Err"')
 
 

@@ -38,6 +38,7 @@ class Lineage(Struct):
 
     @property
     def current(self) -> Thread:
+        """The thread that the records at hand belong to."""
         return self.threads[self.owner]
 
     def add(self, thread: Thread, at: float) -> bool:

@@ -68,6 +68,7 @@ class Call(Struct):
         )
 
     def judged(self, verdict: Verdict) -> ToolCall:
+        """The call with what became of it."""
         silent = not verdict.text.strip(BLANK)
         return self.event(verdict.outcome, verdict.exit_code, silent=silent, kind=verdict.kind, text=verdict.text)
 
@@ -79,6 +80,7 @@ class Waiting(Struct):
     processes: dict[str, Call] = {}  # by the id under which Codex runs them
 
     def ask(self, call: Call) -> None:
+        """A call was made: its answer is to come."""
         self.calls.pop(call.id, None)
         self.calls[call.id] = call
         if len(self.calls) > _MOST:

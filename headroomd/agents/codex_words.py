@@ -28,10 +28,14 @@ class ContentItem(Struct, gc=False):
 
 
 class Provenance(Struct, gc=False):
+    """Who put a piece of text there."""
+
     type: str | None = None
 
 
 class Piece(Struct, gc=False):
+    """One piece of a message."""
+
     provenance: Provenance | None = None
 
 

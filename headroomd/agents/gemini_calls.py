@@ -36,16 +36,22 @@ FINAL_STATUSES: Final = frozenset(("success", "error", "cancelled"))
 
 
 class Response(Struct, gc=False):
+    """What a tool gave back; an error, where it has one."""
+
     output: Raw = Raw()
     error: Raw = Raw()
 
 
 class FunctionResponse(Struct, gc=False):
+    """The answer to one call, as the model gets it."""
+
     id: object = None
     response: Response | str | None = None
 
 
 class Part(Struct, rename="camel", gc=False):
+    """One part of a message to the model."""
+
     function_response: FunctionResponse | None = None
 
 

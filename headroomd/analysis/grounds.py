@@ -35,6 +35,7 @@ def source(evidence: Iterable[Evidence]) -> str:
 
 
 def grounds(evidence: Iterable[Evidence]) -> set[str]:
+    """The roots of all words that a rule may take from `evidence`."""
     return roots(source(evidence))
 
 

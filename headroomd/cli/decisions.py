@@ -67,6 +67,7 @@ def restore(ids: tuple[str, ...], as_json: bool) -> None:
 
 
 def forget_rule(ledger: Ledger, learning: Learning) -> None:
+    """Never tell a rule again, in whatever words."""
     from headroomd.ledger import Decided
 
     ledger.decisions.decide(learning.id, Decided.FORGOTTEN, rule(learning))

@@ -34,6 +34,7 @@ def rule(learning: Learning) -> str:
 
 
 def learning_json(learning: Learning) -> dict[str, Any]:
+    """A learning, for `--json`."""
     return {
         "id": learning.id,
         "project": learning.project,
@@ -79,6 +80,7 @@ def effect_lines(effect: Effect, verdict: str) -> list[str]:
 
 
 def effect_json(effect: Effect) -> dict[str, Any]:
+    """How often its failure occurred before and after it was told, for `--json`."""
     return {
         "opportunities": {"before": _rate_json(effect.before), "after": _rate_json(effect.after)},
         "sessions": {"before": _rate_json(effect.sessions_before), "after": _rate_json(effect.sessions_after)},
@@ -127,6 +129,7 @@ def _rate_json(rate: Rate) -> dict[str, Any]:
 
 
 def evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """One piece of evidence, for `--json`."""
     return {
         "id": evidence.id,
         "agent": evidence.agent,

@@ -53,6 +53,7 @@ class Result:
 
     @property
     def problems(self) -> list[HeadroomError]:
+        """What went wrong, in the order in which it did."""
         asking = self.analysis.report.problem
         return [*self.report.problems, *([asking] if asking else []), *self._write_problems()]
 
@@ -165,6 +166,7 @@ def _conclusion(result: Result) -> str:
 
 
 def show_json(result: Result) -> None:
+    """The result as one JSON document."""
     report = result.report
     emit_json(
         "learn",

@@ -31,6 +31,7 @@ class LargeFiles(Struct):
     open: list[_Cut] = field(default_factory=list)
 
     def cut(self, step: Step) -> None:
+        """A read of one whole file was refused or cut: it may turn out to be too large."""
         whole = {use.path for use in step.meaning.uses if use.how is Using.READ}
         if len(whole) != 1 or len(step.meaning.uses) != 1:
             return
@@ -41,6 +42,7 @@ class LargeFiles(Struct):
         del self.open[:-_OPEN]
 
     def passed(self, step: Step) -> Iterator[Evidence]:
+        """Evidence for the files of which a part has now been read."""
         self.open = [cut for cut in self.open if cut.until >= step.at]
         for cut in tuple(self.open):
             hows = {use.how for use in step.meaning.uses if use.path == cut.path}

@@ -63,6 +63,7 @@ def path_mark(path: str) -> int:
 
 
 def use_of(path: str, written: str, how: Using, sure: bool = True) -> Use:
+    """A use of `path`, with the marks by which paths and names are compared."""
     return Use(path, written, how, sure, path_mark(path), path_mark(basename(path)))
 
 

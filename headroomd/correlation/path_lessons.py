@@ -59,6 +59,7 @@ class SeenPaths(Struct):
         return refuted
 
     def teach(self, wrong: Use, id_: str) -> None:
+        """Remember which evidence rests on a path being wrong, in case it turns out to be right."""
         self.taught.setdefault(wrong.mark, []).append(id_)
         if len(self.taught) > _OPEN:
             del self.taught[next(iter(self.taught))]
@@ -98,6 +99,7 @@ class PathLessons(Struct):
     open: list[_Missed] = field(default_factory=list)
 
     def failed(self, step: Step, seen: SeenPaths) -> None:
+        """A path was not found: look out for the right one."""
         if step.cause is None or step.cause.kind not in _MISSING:
             return
         wrong = _missed(step)
@@ -112,6 +114,7 @@ class PathLessons(Struct):
         del self.open[:-_OPEN]
 
     def passed(self, step: Step, seen: SeenPaths) -> Iterator[Evidence]:
+        """Evidence for the wrong paths whose right ones this call used."""
         used = {use.path for use in step.meaning.uses if use.how is Using.WRITE or (use.sure and use.how in _EXISTS)}
         self.open = [missed for missed in self.open if missed.until >= step.at and missed.wrong.path not in used]
         for missed in tuple(self.open):

@@ -13,11 +13,15 @@ __all__ = ["Reading", "Searching", "answers_with_one", "reading", "searching"]
 
 
 class Reading(NamedTuple):
+    """A command that reads files."""
+
     files: tuple[str, ...]
     partial: bool
 
 
 class Searching(NamedTuple):
+    """A command that searches."""
+
     pattern: str
     scopes: tuple[str, ...]  # () is the working directory
     filters: tuple[str, ...]  # what else narrows the search: file types, globs

@@ -36,6 +36,7 @@ class SearchLessons(Struct):
     open: list[_Empty] = field(default_factory=list)
 
     def empty(self, step: Step) -> None:
+        """A search in a folder found nothing: look out for a wider one."""
         search = step.meaning.search
         if search is None or search.scope == "." or is_generated(search.scope):
             return
@@ -47,6 +48,7 @@ class SearchLessons(Struct):
         del self.open[:-_OPEN]
 
     def found(self, step: Step) -> Iterator[Evidence]:
+        """Evidence for the searches that this one shows to have been too narrow."""
         search = step.meaning.search
         self.open = [empty for empty in self.open if empty.until >= step.at]
         if search is None:

@@ -42,6 +42,7 @@ class Failure(Struct, frozen=True):
 
 
 def failure(step: Step, opportunity: str) -> Failure:
+    """A failed call as evidence shows it."""
     call = step.call
     ref = CallRef(call.key, call.at, asked(call), telling_lines(call.output, _SHOWN))
     return Failure(ref, call.agent, call.session, call.size, opportunity)

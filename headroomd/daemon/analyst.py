@@ -58,6 +58,7 @@ class Analyst:
 
     @property
     def is_busy(self) -> bool:
+        """Whether something is being asked now."""
         return self._thread is not None and self._thread.is_alive()
 
     def changed(self) -> list[str]:
@@ -65,10 +66,12 @@ class Analyst:
         return list(self._changed)
 
     def take(self, count: int) -> None:
+        """Forget the first `count` projects: they were seen to."""
         for _ in range(count):
             self._changed.popleft()
 
     def stop(self) -> None:
+        """Wait a moment for what is being asked."""
         if self._thread is not None:
             self._thread.join(_JOIN)
 

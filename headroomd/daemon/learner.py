@@ -58,6 +58,7 @@ class Run(Struct):
         }
 
     def state(self, now: float) -> RunState:
+        """What the run came to so far."""
         return RunState(
             at=self.at,
             seconds=round(now - self.at, 3),

@@ -29,10 +29,12 @@ class Problems:
         return is_new
 
     def mended(self, *keys: str) -> None:
+        """These are none any more."""
         for key in keys:
             self._noted.pop(key, None)
 
     def all(self) -> list[Problem]:
+        """What there is to tell now."""
         now = self._clock()
         self._noted = {key: (problem, until) for key, (problem, until) in self._noted.items() if until > now}
         return [problem for problem, _ in self._noted.values()]

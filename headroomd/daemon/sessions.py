@@ -69,6 +69,7 @@ class Sessions:
         return [Path(root) for root in self._plugin_at]
 
     def roots_of(self, agent: str) -> list[str]:
+        """The folders in which an agent's session files appear."""
         return [root for root, plugin in self._plugin_at.items() if plugin.name == agent]
 
     @property

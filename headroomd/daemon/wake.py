@@ -30,11 +30,13 @@ class Waker:
             self._writer.send(b"\0")
 
     def wait(self, seconds: float) -> None:
+        """Rest until somebody wakes us, `seconds` at most."""
         select.select([self._reader], [], [], max(0.0, seconds))
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):
                 pass
 
     def close(self) -> None:
+        """Nobody is woken any more."""
         self._reader.close()
         self._writer.close()

@@ -74,6 +74,7 @@ class Watcher:
         self.check()
 
     def stop(self) -> None:
+        """Watch no more, and wait for the threads that did."""
         logging.getLogger("watchdog").removeHandler(self._listener)
         if self._observer is not None:
             self._observer.stop()
@@ -97,6 +98,7 @@ class Watcher:
 
     @property
     def has_hints(self) -> bool:
+        """Whether something may have changed."""
         return bool(self._paths) or self._overflowed
 
     def take(self) -> Hints:
@@ -107,6 +109,7 @@ class Watcher:
         return hints
 
     def states(self) -> list[RootState]:
+        """How each root is watched."""
         return [root.state for root in self._roots.values()]
 
     def is_polling(self) -> bool:
@@ -114,6 +117,7 @@ class Watcher:
         return any(root.state.watching is Watching.POLLING for root in self._roots.values())
 
     def problems(self) -> list[Problem]:
+        """What keeps roots from being watched."""
         return list(self._problems.values())
 
     # -- one root ----------------------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
+        """Close the database; what was not committed is lost."""
         self._connection.close()
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -56,6 +56,7 @@ class Spent(Struct, frozen=True):
 
     @property
     def tokens(self) -> int:
+        """Sent and received together."""
         return self.input_tokens + self.output_tokens
 
 

@@ -36,6 +36,7 @@ class Blocks:
         self._clock = clock
 
     def of_project(self, project: str) -> list[KnownBlock]:
+        """The blocks of a project, by path."""
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM blocks WHERE project = ? ORDER BY path", (project,))
         return [
             KnownBlock(path, project, branch, _decode(bullets), write, bool(refused))

@@ -29,12 +29,14 @@ class Connection(sqlite3.Connection):
     path: Path
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Raises LedgerError, with the file and a remedy."""
         try:
             return super().execute(sql, parameters)
         except sqlite3.Error as error:
             raise explained(error, self.path) from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        """Raises LedgerError, with the file and a remedy."""
         try:
             return super().executemany(sql, parameters)
         except sqlite3.Error as error:

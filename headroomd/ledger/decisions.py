@@ -75,6 +75,7 @@ class Decisions:
         self._clock = clock
 
     def of_project(self, project: str) -> list[Decision]:
+        """What was decided in a project, oldest first."""
         rows = self._db.execute(
             """SELECT learning, section, subject, remedy, decision, text, at FROM decisions
                JOIN projects ON projects.id = project WHERE path = ? ORDER BY at, learning""",
@@ -86,6 +87,7 @@ class Decisions:
         ]
 
     def is_forgotten(self, learning: str) -> bool:
+        """Whether the user wants nothing of a learning, by its id."""
         row = self._db.execute("SELECT decision FROM decisions WHERE learning = ?", (learning,)).fetchone()
         return row is not None and row[0] == Decided.FORGOTTEN
 

@@ -42,6 +42,7 @@ class Rate(Struct, frozen=True):
 
     @property
     def value(self) -> float:
+        """The share of failures, 0.0 where there was nothing to fail."""
         return self.failed / self.of if self.of else 0.0
 
     @property

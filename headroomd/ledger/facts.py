@@ -161,6 +161,7 @@ class Facts:
         return [ProjectFacts(path, tuple(sorted(agents.split(","))), *counts) for path, agents, *counts in rows]
 
     def totals(self) -> Totals:
+        """Counts over everything that was ever read."""
         files, odd, repaired, skipped = self._db.execute(
             "SELECT count(*), total(odd), total(repaired), total(skipped) FROM files"
         ).fetchone()

@@ -53,6 +53,7 @@ class Journal:
         self._clock = clock
 
     def next_run(self) -> int:
+        """The number under which the next run writes."""
         return int(self._db.execute("SELECT coalesce(max(run), 0) + 1 FROM writes").fetchone()[0])
 
     def record(
@@ -83,6 +84,7 @@ class Journal:
         return int(cursor.lastrowid or 0)
 
     def mark_undone(self, entry: int) -> None:
+        """Say that what stood there before a write is back."""
         with transaction(self._db):
             self._db.execute("UPDATE writes SET state = ? WHERE id = ?", (EntryState.UNDONE, entry))
 

@@ -120,6 +120,7 @@ class Standing(Struct, frozen=True):
         return lesson in self.proven or any(is_folder_move(told) and covers(told, lesson) for told in self.told)
 
     def is_clear(self, better: float, worse: float) -> bool:
+        """Whether one support is so much larger than another that places may change."""
         return better >= CLEARLY * worse
 
 

@@ -83,10 +83,12 @@ class Queue:
         return (path for (path,) in self._db.execute("SELECT path FROM jobs WHERE agent = ?", (agent,)))
 
     def find(self, path: str) -> SessionJob | None:
+        """The row of a session file, if it has been seen."""
         rows = self._select("path = ?", path)
         return rows[0] if rows else None
 
     def open_jobs(self) -> list[SessionJob]:
+        """The sessions that are growing or in use."""
         return self._select("state = 'open'")
 
     def put(self, jobs: Iterable[SessionJob]) -> None:
@@ -160,6 +162,7 @@ class Queue:
         return cursor.rowcount
 
     def depths(self) -> dict[JobState, int]:
+        """How many session files are in each state that any is in."""
         return {JobState(state): n for state, n in self._db.execute("SELECT state, count(*) FROM jobs GROUP BY state")}
 
     def has_due(self) -> bool:
@@ -238,6 +241,7 @@ class Queue:
         return str(row[0]) if row else ""
 
     def set_note(self, key: str, value: str) -> None:
+        """Write something down under `key`."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"daemon.{key}", value))
 
     def _select(self, condition: str, *parameters: object) -> list[SessionJob]:

@@ -37,6 +37,7 @@ class Rule(Struct, frozen=True):
 
     @property
     def lesson(self) -> Lesson:
+        """The rule as what every learning is made of."""
         return Lesson(self.section, self.text)
 
 

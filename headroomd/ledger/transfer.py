@@ -30,6 +30,8 @@ class _Strict(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionRow(_Strict, frozen=True):
+    """A session: its counts and attempts."""
+
     agent: str
     session: str
     first_at: float
@@ -40,6 +42,8 @@ class SessionRow(_Strict, frozen=True):
 
 
 class EvidenceRow(_Strict, frozen=True):
+    """One piece of evidence."""
+
     id: str
     agent: str
     session: str
@@ -59,6 +63,8 @@ class EvidenceRow(_Strict, frozen=True):
 
 
 class LearningRow(_Strict, frozen=True):
+    """A learning and where it stands."""
+
     section: Section
     subject: str
     remedy: str
@@ -84,6 +90,8 @@ class LearningRow(_Strict, frozen=True):
 
 
 class DecisionRow(_Strict, frozen=True):
+    """What the user decided."""
+
     section: Section
     subject: str
     remedy: str
@@ -93,6 +101,8 @@ class DecisionRow(_Strict, frozen=True):
 
 
 class ShowingRow(_Strict, frozen=True):
+    """When an agent was told a rule."""
+
     section: Section
     subject: str
     remedy: str
@@ -114,6 +124,8 @@ class RuleRow(_Strict, frozen=True):
 
 
 class ProjectRow(_Strict, frozen=True):
+    """A project and all that is known of it."""
+
     path: str
     sessions: list[SessionRow]
     evidence: list[EvidenceRow]

@@ -29,15 +29,18 @@ class ShellState:
         self._pushed: list[str] = []
 
     def copy(self) -> ShellState:
+        """Another shell in the same state, as a subshell starts out."""
         twin = ShellState(self.folder, self.variables)
         twin.errexit, twin.pipefail = self.errexit, self.pipefail
         twin._pushed = list(self._pushed)
         return twin
 
     def assign(self, names: Sequence[str]) -> None:
+        """These variables were set."""
         self.variables += tuple(name for name in dict.fromkeys(names) if name and name not in self.variables)
 
     def unset(self, names: Sequence[str]) -> None:
+        """These variables were taken away."""
         self.variables = tuple(name for name in self.variables if name not in names)
 
     def set_options(self, words: Sequence[str]) -> None:

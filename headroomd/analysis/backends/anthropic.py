@@ -30,6 +30,8 @@ class _Message(Struct, frozen=True):
 
 
 class AnthropicBackend(HttpBackend):
+    """One request to /v1/messages."""
+
     name = "anthropic"
     title = "Anthropic"
 

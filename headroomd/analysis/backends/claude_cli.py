@@ -16,6 +16,8 @@ _NO_TOOLS: Final = "Bash,Read,Grep,Glob,Edit,Write,NotebookEdit,WebFetch,WebSear
 
 
 class ClaudeCli(CliBackend):
+    """One run of `claude -p`."""
+
     title = "Claude Code"
     program = "claude"
     default_model = "haiku"  # an alias for the newest; Claude Code's own default is its dearest

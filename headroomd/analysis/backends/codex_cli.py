@@ -57,6 +57,8 @@ _RETRIES: Final = {"request_max_retries": 1, "stream_max_retries": 1}
 
 
 class CodexCli(CliBackend):
+    """One run of `codex exec`."""
+
     title = "Codex CLI"
     program = "codex"
     default_model = ""  # which models an account may use is its plan's matter

@@ -45,6 +45,8 @@ class _Answer(Struct, frozen=True, rename="camel"):
 
 
 class GeminiBackend(HttpBackend):
+    """One request to generateContent."""
+
     name = "gemini"
     title = "Gemini"
 

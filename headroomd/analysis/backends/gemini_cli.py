@@ -35,6 +35,8 @@ _POLICY: Final = '[[rule]]\ntoolName = "*"\ndecision = "deny"\npriority = 999\n'
 
 
 class GeminiCli(CliBackend):
+    """One run of `gemini -p`."""
+
     title = "Gemini CLI"
     program = "gemini"
     default_model = "flash"  # an alias; Gemini CLI's own default asks a second model which one to ask

@@ -36,6 +36,7 @@ class Key:
         raise TypeError("a key is not written anywhere")
 
     def reveal(self) -> str:
+        """The key itself: for a header, and nothing else."""
         return self._secret
 
 

@@ -47,6 +47,8 @@ class _Response(Struct, frozen=True):
 
 
 class OpenAIBackend(HttpBackend):
+    """One request to /v1/responses."""
+
     name = "openai"
     title = "OpenAI"
 
@@ -107,6 +109,8 @@ class _Chat(Struct, frozen=True):
 
 
 class CompatibleBackend(HttpBackend):
+    """One request to /chat/completions of any server that speaks it."""
+
     name = "openai-compatible"
 
     def __init__(self, model: str, base_url: str, key: Key | None, timeout: float) -> None:

@@ -35,6 +35,8 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Finished:
+    """How a run ended, and what it printed."""
+
     ending: Ending
     code: int  # the exit status; negative: the signal that ended it
     out: bytes
