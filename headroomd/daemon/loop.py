@@ -210,6 +210,7 @@ class Daemon:
 
     @property
     def is_learning(self) -> bool:
+        """Whether a run is under way."""
         return self._run is not None
 
     @property
@@ -323,6 +324,7 @@ class Daemon:
         self._log.info("paused" if is_paused else "resumed")
 
     def state(self) -> DaemonState:
+        """What `status` is told. Raises LedgerError."""
         return snapshot.take(self)
 
     def _tell_activity(self) -> None:

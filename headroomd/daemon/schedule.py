@@ -77,10 +77,12 @@ class Schedule:
         self._scheduler: Any = BackgroundScheduler(job_defaults=defaults, timezone=UTC)
 
     def start(self) -> None:
+        """Begin to ring."""
         self._scheduler.start()
         self.every(_TICK, lambda: self._ring("tick"), "tick")
 
     def stop(self) -> None:
+        """Ring no more; what rings now is not waited for."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
