@@ -98,12 +98,39 @@ def make_drafts(
     `learnings` are those worth telling, best first; `known` are the blocks that stand there already. A plugin that
     cannot name its files is returned as a problem.
     """
-    problems: list[PluginError] = []
     blocks = {block.path: [id_ for id_, _ in block.bullets] for block in known}
     texts = {id_: text for block in known for id_, text in block.bullets}
     bullets = {learning.id: _bullet(learning, truth, texts.get(learning.id, "")) for learning in learnings}
     worth = {learning.id: learning.score for learning in learnings}
+    sheets, problems = _sheets(project, learnings, bullets, plugins, env, options)
+    drafts = []
+    for sheet in sheets:
+        ranked = [bullet for id_, bullet in bullets.items() if id_ in sheet.ids and bullet is not None]
+        drafts.append(
+            Draft(
+                project=project,
+                path=sheet.path,
+                agents=tuple(sheet.agents),
+                bullets=arrange(ranked, worth, blocks.get(str(sheet.path), ()), options.block_limit, sheet.pointer),
+                limit=options.block_limit,
+                pointer=sheet.pointer,
+                most_bytes=sheet.most_bytes,
+            )
+        )
+    return drafts, problems
+
+
+def _sheets(
+    project: Path,
+    learnings: Sequence[Learning],
+    bullets: Mapping[str, Bullet | None],
+    plugins: Iterable[AgentPlugin],
+    env: Environment,
+    options: PlanOptions,
+) -> tuple[list[_Sheet], list[PluginError]]:
+    """The files of all agents, each with the learnings that concern its agents."""
     sheets: dict[str, _Sheet] = {}
+    problems: list[PluginError] = []
     for plugin in plugins:
         mine = [learning for learning in learnings if _concerns(learning, plugin.name, options.share_across_agents)]
         memory = [learning for learning in mine if learning.lesson.section.is_memory]
@@ -124,21 +151,7 @@ def make_drafts(
         elif targets.memory != targets.context and any(bullets[learning.id] for learning in memory):
             sheet.pointer = sheet.pointer or targets.pointer
         _sheet(sheets, targets.memory).add(plugin.name, memory)
-    drafts = []
-    for sheet in sheets.values():
-        ranked = [bullet for id_, bullet in bullets.items() if id_ in sheet.ids and bullet is not None]
-        drafts.append(
-            Draft(
-                project=project,
-                path=sheet.path,
-                agents=tuple(sheet.agents),
-                bullets=arrange(ranked, worth, blocks.get(str(sheet.path), ()), options.block_limit, sheet.pointer),
-                limit=options.block_limit,
-                pointer=sheet.pointer,
-                most_bytes=sheet.most_bytes,
-            )
-        )
-    return drafts, problems
+    return list(sheets.values()), problems
 
 
 def arrange(

@@ -217,23 +217,9 @@ def _judge_alone(
     standing: Standing,
 ) -> Judgement:
     """`pool` is what speaks for the subject whatever the remedy: one folder found too narrow twice is one learning."""
-    reason = check(lesson)
-    chances = [
-        tried for key in {support.opportunity for support in pool} if key is not None for tried in tries.get(key, ())
-    ]
-    counted = _since_approval(pool, chances) if lesson.section is Section.PERMISSIONS else pool
-    sessions = _independent_sessions(counted)
-    needed = min(support.needs_sessions for support in pool)
-    if lesson.section is Section.PERMISSIONS:
-        needed = max(needed, 2)
-    is_weak = False
-    if not reason and sessions < needed:
-        is_weak = len(counted) == len(pool)
-        reason = f"seen in {sessions} of {needed} sessions needed" if is_weak else "approved since"
-    if not reason and lesson.section is Section.SCOPE:
-        found, missed = sum(tried.ok for tried in chances), sum(tried.failed for tried in chances)
-        if chances and missed <= found:
-            reason = f"searches there find something more often than not ({found} of {found + missed})"
+    reason, is_weak = check(lesson), False
+    if not reason:
+        reason, is_weak = _unproven(lesson, pool, tries)
     last_seen, support = max(one.at for one in pool), standing.faded(pool)
     reason = reason or standing.held(lesson, last_seen)
     if not reason and support < FLOOR and not standing.is_kept(lesson):
@@ -253,6 +239,27 @@ def _judge_alone(
         weight=standing.faded(group),
         is_weak=is_weak,
     )
+
+
+def _unproven(lesson: Lesson, pool: list[Support], tries: Mapping[int, Sequence[Tries]]) -> tuple[str, bool]:
+    """Why what was seen does not suffice, "" where it does; and whether more of the same would."""
+    chances = [
+        tried for key in {support.opportunity for support in pool} if key is not None for tried in tries.get(key, ())
+    ]
+    needed = min(support.needs_sessions for support in pool)
+    counted = pool
+    if lesson.section is Section.PERMISSIONS:
+        needed = max(needed, 2)
+        counted = _since_approval(pool, chances)
+    sessions = _independent_sessions(counted)
+    if sessions < needed:
+        is_weak = len(counted) == len(pool)
+        return f"seen in {sessions} of {needed} sessions needed" if is_weak else "approved since", is_weak
+    if lesson.section is Section.SCOPE and chances:
+        found, missed = sum(tried.ok for tried in chances), sum(tried.failed for tried in chances)
+        if missed <= found:
+            return f"searches there find something more often than not ({found} of {found + missed})", False
+    return "", False
 
 
 def _independent_sessions(group: Iterable[Support]) -> int:
