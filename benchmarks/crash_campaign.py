@@ -40,7 +40,9 @@ _TARGETS: Final = ("CLAUDE.md", "AGENTS.md", "GEMINI.md", "instructions.md")
 _LONGEST_LIFE: Final = 2.0  # seconds; a daemon is at work after about half a second
 _INSTANT: Final = 0.2  # seconds in which a daemon does most of what it finds to do when it starts
 _AT_ONCE: Final = 6  # families of sessions that are written at the same time
-_CONFIG: Final = """quiet_period = "200ms"
+# Where a block is full, the rules that came first stay: then two runs would end with different blocks.
+_CONFIG: Final = """block_limit = 32000
+quiet_period = "200ms"
 sweep_interval = "1s"
 analysis.model = "none"
 schedule.correlate_delay = "10ms"
