@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headroomd.agents.base import Environment
     from headroomd.agents.registry import Plugins
     from headroomd.analysis.backends import Backend
+    from headroomd.analysis.run import AnalysisReport
     from headroomd.config import Config
     from headroomd.ledger import Ledger
     from headroomd.pipeline import PlanOptions
@@ -75,7 +76,6 @@ def learn(
     from headroomd import pipeline
     from headroomd.agents.base import Environment
     from headroomd.agents.registry import load_plugins
-    from headroomd.analysis.run import AnalysisReport
     from headroomd.cli import learned
     from headroomd.cli.progress import ScanProgress
     from headroomd.config import load_config
@@ -103,12 +103,7 @@ def learn(
                 on_progress=progress,
             )
         choices = list(_choices(ledger, root, config, env, agents, target))
-        asked = AnalysisReport()
-        for options, projects in choices:
-            if backend is not None and asked.problem is None:
-                asked.add(
-                    pipeline.analyse(ledger, projects, plugins, env, options, backend, config.analysis, eager=True)
-                )
+        asked = _ask(ledger, choices, plugins, env, backend, config)
         plans = [
             plan for options, projects in choices for plan in pipeline.plan(ledger, projects, plugins, env, options)
         ]
@@ -147,6 +142,25 @@ def _backend(model: str | None, config: Config) -> Backend | None:
     elif model is not None or config.analysis.model != "none":
         note("No LLM backend found: correlation only.")
     return backend
+
+
+def _ask(
+    ledger: Ledger,
+    choices: list[tuple[PlanOptions, list[Path]]],
+    plugins: Plugins,
+    env: Environment,
+    backend: Backend | None,
+    config: Config,
+) -> AnalysisReport:
+    """Have the LLM, if there is one, look at what is new in the chosen projects; its first failure ends it."""
+    from headroomd import pipeline
+    from headroomd.analysis.run import AnalysisReport
+
+    asked = AnalysisReport()
+    for options, projects in choices:
+        if backend is not None and asked.problem is None:
+            asked.add(pipeline.analyse(ledger, projects, plugins, env, options, backend, config.analysis, eager=True))
+    return asked
 
 
 def _agents(name: str, plugins: Plugins) -> tuple[str, ...]:
