@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 from tests.e2e.conftest import Installed
 from tests.support.model_server import ModelServer, Received, Turn
 from tests.support.real_cli import real_cli
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.real_cli
 
@@ -149,11 +149,8 @@ class User:
         status: dict[str, Any] = json.loads(self.headroomd("status", "--json"))
         return status
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"{self.status()}\n{self._log.read_text()}"
-            time.sleep(0.2)
+    def until(self, condition: Callable[[], Any]) -> None:
+        until(condition, told=lambda: f"{self.status()}\n{self._log.read_text()}")
 
     def makes_project(self, name: str) -> Path:
         """A repository in which two things are not where, or not as, one would think."""

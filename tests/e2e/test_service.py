@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import until
 
 UNIT = "headroomd.service"
 
@@ -54,13 +55,6 @@ class User:
     def shows(self, name: str) -> str:
         """A property of the service."""
         return self.runs("systemctl", "--user", "show", UNIT, f"--property={name}", "--value").stdout.strip()
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,9 @@ from headroomd.daemon import client
 from headroomd.daemon.control import Request
 from headroomd.errors import ControlError
 from headroomd.paths import Places
+from tests.support.waiting import until
 
 START = "<!-- headroom:learn:start -->"
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """What `condition` returned as soon as it was true; fails when that takes longer than `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {condition}"
-        time.sleep(0.02)
-    return result
 
 
 class Daemon:

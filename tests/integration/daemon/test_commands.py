@@ -14,8 +14,9 @@ import pytest
 from headroomd.daemon.lock import InstanceLock
 from headroomd.paths import make_private
 from tests.integration.analysis.test_learn_with_model import Transcript, saying
-from tests.integration.daemon.conftest import START, Daemon, Sample, until
+from tests.integration.daemon.conftest import START, Daemon, Sample
 from tests.support.model_server import ModelServer
+from tests.support.waiting import until
 
 
 def headroomd(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,8 @@ import zstandard
 from headroomd.agents.codex import _thread_of
 from headroomd.cli.demo import lay_out
 from headroomd.ledger import Ledger, Status
-from tests.integration.daemon.conftest import Daemon, Sample, until
+from tests.integration.daemon.conftest import Daemon, Sample
+from tests.support.waiting import until
 
 LESSON = "lighthouse/core/tides.py"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.daemon.conftest import Daemon, Sample, until
+from tests.integration.daemon.conftest import Daemon, Sample
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from headroomd.errors import BackendError, ConfigError, LockHeldError
 from headroomd.ledger import JobState, Ledger
 from headroomd.paths import Places
 from headroomd.truth import Truth
-from tests.integration.daemon.conftest import until
+from tests.support.waiting import until
 
 QUIET = 600.0
 

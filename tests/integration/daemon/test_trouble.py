@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from headroomd.ledger import Ledger
-from tests.integration.daemon.conftest import Daemon, Sample, until
+from tests.integration.daemon.conftest import Daemon, Sample
 from tests.integration.daemon.test_learning import LESSON
+from tests.support.waiting import until
 
 
 def _works(*command: str) -> bool:
