@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -28,6 +28,7 @@ from headroomd.paths import Places
 
 __all__ = ["AgentReport", "ProjectReport", "Report", "Standing", "report"]
 
+_Noted = TypeVar("_Noted", RunState, Problem)
 _MOST_WRITES: Final = 5
 _SPENDING_DAYS: Final = 7
 
@@ -105,6 +106,7 @@ class _Known(Struct):
     queue: QueueDepths = QueueDepths()
     errors: dict[str, str] = {}
     last_run: RunState | None = None
+    refusal: Problem | None = None  # why the daemon did not start
     due: dict[str, float] = {}
     waiting: int = 0
     spent: list[Spent] = []
@@ -124,6 +126,7 @@ def report(places: Places, env: Environment) -> Report:
     if daemon is None:
         problems += [Problem("plugin", broken.cause, broken.remedy) for broken in plugins.broken]
         problems += _unread(known)
+        problems += [known.refusal] if known.refusal else []
     problems += _lost_lines(known, plugins)
     problems += _unanswered(known)
     problems += _project_problems(projects, opt_ins, plugins, env, known)
@@ -194,7 +197,8 @@ def _read_ledger(places: Places, problems: list[Problem]) -> _Known:
             known.written = overview.written()
             known.queue = _depths(queue.depths())
             known.errors = queue.errors()
-            known.last_run = _last_run(queue.note("last_run"))
+            known.last_run = _decoded(queue.note("last_run"), RunState)
+            known.refusal = _decoded(queue.note("refusal"), Problem)
             known.waiting = sum(ledger.analyses.waiting().values())
             known.spent = ledger.analyses.spending(day_of(time.time() - (_SPENDING_DAYS - 1) * 86400))
             known.unanswered = ledger.analyses.problems()
@@ -207,9 +211,10 @@ def _depths(depths: dict[JobState, int]) -> QueueDepths:
     return QueueDepths(**{state.name.lower(): count for state, count in depths.items()})
 
 
-def _last_run(note: str) -> RunState | None:
+def _decoded(note: str, kind: type[_Noted]) -> _Noted | None:
+    """What the daemon left word of."""
     try:
-        return msgspec.json.decode(note or "null", type=RunState | None)
+        return msgspec.json.decode(note, type=kind) if note else None
     except msgspec.MsgspecError:
         return None  # of another version
 

@@ -11,17 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Final
 
+import msgspec
+
 from headroomd import __version__, logs
 from headroomd.agents.base import Environment
 from headroomd.agents.registry import load_plugins
-from headroomd.config import load_config
+from headroomd.config import Config, load_config
 from headroomd.daemon.analyst import Analyse
 from headroomd.daemon.lock import InstanceLock
 from headroomd.daemon.loop import LONGEST_IDLE, Daemon
 from headroomd.daemon.notify import Notifier
 from headroomd.daemon.priority import step_back
+from headroomd.daemon.schedule import check_config
 from headroomd.daemon.server import ControlServer
-from headroomd.daemon.state import Mode
+from headroomd.daemon.state import Mode, Problem
+from headroomd.errors import ConfigError
 from headroomd.ledger import Ledger
 from headroomd.paths import Places, make_private
 
@@ -46,7 +50,7 @@ def boot(places: Places, variables: Mapping[str, str] | None = None, *, analyse:
     with contextlib.ExitStack() as stack:
         stack.enter_context(InstanceLock(places.lock))
         ledger = stack.enter_context(Ledger.open(places.ledger))
-        config = load_config(places, variables)
+        config = _config(places, variables, ledger)
         daemon = Daemon(
             ledger,
             load_plugins(),
@@ -70,6 +74,23 @@ def boot(places: Places, variables: Mapping[str, str] | None = None, *, analyse:
         notifier.stopping()
         log.info("stopped", seconds=round(time.time() - daemon.started_at))
     return 0
+
+
+def _config(places: Places, variables: Mapping[str, str], ledger: Ledger) -> Config:
+    """The config; where it is wrong, `status` is left word of it, for whoever wonders why no daemon runs."""
+    try:
+        config = load_config(places, variables)
+        check_config(config)
+    except ConfigError as error:
+        _leave_word(ledger, Problem("config", f"the daemon did not start: {error.cause}", error.remedy))
+        raise
+    _leave_word(ledger, None)
+    return config
+
+
+def _leave_word(ledger: Ledger, refusal: Problem | None) -> None:
+    with ledger.transaction():
+        ledger.queue.set_note("refusal", msgspec.json.encode(refusal).decode() if refusal else "")
 
 
 def _mode(notifier: Notifier, variables: Mapping[str, str]) -> Mode:

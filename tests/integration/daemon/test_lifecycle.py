@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from headroomd.agents.base import Environment
+from headroomd.daemon.report import report
 from tests.integration.daemon.conftest import Daemon, Sample
 from tests.support.waiting import until
 
@@ -136,6 +138,12 @@ def test_bad_config_at_the_start(daemon: Daemon, text: str) -> None:
     assert daemon.launch().wait(20) == 78
     (line,) = daemon.log.read_text().splitlines()
     assert "quiet_period" in line or "analysis_cron" in line
+    told = [problem for problem in report(daemon.places, Environment.current()).problems if problem.code == "config"]
+    assert told[0].cause.startswith("the daemon did not start: ")
+    daemon.configure("")
+    daemon.start()
+    daemon.stop()
+    assert report(daemon.places, Environment.current()).problems == ()
 
 
 def test_pause_survives_a_restart(daemon: Daemon, sample: Sample) -> None:
