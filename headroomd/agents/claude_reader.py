@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import msgspec
@@ -26,7 +25,7 @@ from headroomd.agents.claude_results import (
     judge_failure,
     said_nothing,
 )
-from headroomd.agents.lines import LineDecoder, excerpt
+from headroomd.agents.lines import LineDecoder, excerpt, seconds_of
 from headroomd.model import Action, Event, Operation, Outcome, SessionStart, ToolCall, UserMessage
 
 __all__ = ["ClaudeReader"]
@@ -184,7 +183,7 @@ class ClaudeReader(SessionReader):
 
     def _note_calls(self, record: _Record, blocks: list[_Block]) -> Sequence[Event]:
         session = self._session(record)
-        at = _seconds(record.timestamp)
+        at = seconds_of(record.timestamp)
         for block in blocks:
             tool = block.name or ""
             call = ToolCall(
@@ -209,7 +208,7 @@ class ClaudeReader(SessionReader):
         if not typed or not _may_be_typed(record) or typed.startswith(_NOT_TYPED):
             return ()
         session = self._session(record)
-        at = _seconds(record.timestamp)
+        at = seconds_of(record.timestamp)
         interrupts = typed.startswith(_INTERRUPTED)
         message = UserMessage(
             key=f"{_AGENT}:{record.uuid or ''}",
@@ -375,12 +374,3 @@ def _may_be_typed(record: _Record) -> bool:
     if record.is_sidechain or record.is_meta or record.is_compact_summary:
         return False
     return not isinstance(record.origin, _Origin) or record.origin.kind in (None, "human")
-
-
-def _seconds(timestamp: str | None) -> float:
-    """Seconds since the epoch; 0.0 for a time that cannot be read."""
-    try:
-        moment = datetime.fromisoformat(timestamp or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0

@@ -10,7 +10,6 @@ Most lines of a rollout matter to nobody here, and most answers are those of com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -23,7 +22,7 @@ from headroomd.agents.codex_calls import asked_of, resolve
 from headroomd.agents.codex_threads import Lineage, Thread
 from headroomd.agents.codex_waiting import AGENT, Call, Waiting
 from headroomd.agents.codex_words import cwd_in, key_of, texts_of, typed_text
-from headroomd.agents.lines import LineDecoder, excerpt
+from headroomd.agents.lines import LineDecoder, excerpt, seconds_of
 from headroomd.model import Event, Outcome, SessionStart, ToolCall, UserMessage
 
 __all__ = ["CodexReader"]
@@ -66,15 +65,6 @@ class _State(Struct):
     said: _Said | None = None
     confirms: bool = False  # events say which messages were typed
     tells_provenance: bool = False  # the messages themselves say it, which is surest
-
-
-def _seconds(timestamp: str | None) -> float:
-    """Seconds since the epoch of an ISO 8601 time, taken for UTC where it names no zone; 0.0 for anything else."""
-    try:
-        time = datetime.fromisoformat(timestamp or "")
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 class CodexReader(SessionReader):
@@ -197,7 +187,7 @@ class CodexReader(SessionReader):
             record = entry.decode_line(line)
         except (msgspec.MsgspecError, ValueError):
             return self._events(line)
-        return entry.handler(record.payload, _seconds(record.timestamp)) if record.payload else ()
+        return entry.handler(record.payload, seconds_of(record.timestamp)) if record.payload else ()
 
     def _events(self, line: bytes) -> Sequence[Event]:
         """The events of any line."""
@@ -213,7 +203,7 @@ class CodexReader(SessionReader):
         elif kind in ("response_item", "event_msg") or self._state.lineage.owner:
             mark = self._decode(self._marks, data) or mark
             kind = mark.type or kind
-        at = _seconds(envelope.timestamp)
+        at = seconds_of(envelope.timestamp)
         events = self._placed(kind, envelope.ordinal, mark, at)
         if kind not in self._kinds:
             return events
@@ -257,7 +247,7 @@ class CodexReader(SessionReader):
         if not state.lineage.add(thread, at):
             return self._home(meta.cwd or "", at)
         state.cwd = thread.cwd
-        return [self._start(_seconds(meta.timestamp) or at)]
+        return [self._start(seconds_of(meta.timestamp) or at)]
 
     def _turn(self, turn: records.TurnContext, at: float) -> Sequence[Event]:
         state, policy = self._state, bytes(turn.approval_policy)

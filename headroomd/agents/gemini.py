@@ -13,7 +13,6 @@ import posixpath
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -32,7 +31,7 @@ from headroomd.agents.gemini_calls import (
     judge,
     operation_of,
 )
-from headroomd.agents.lines import LineDecoder, excerpt
+from headroomd.agents.lines import LineDecoder, excerpt, seconds_of
 from headroomd.model import Action, Event, SessionStart, ToolCall, UserMessage
 
 __all__ = ["GeminiPlugin", "GeminiReader", "plugin"]
@@ -109,14 +108,6 @@ class _State(Struct):
 _decode_content = LineDecoder[object](object).decode
 
 
-def _seconds(timestamp: str | None) -> float:
-    """Seconds since the epoch of an ISO 8601 time; 0.0 for anything else."""
-    try:
-        return datetime.fromisoformat(timestamp).timestamp() if timestamp else 0.0
-    except (ValueError, OverflowError, OSError):
-        return 0.0
-
-
 class GeminiReader(SessionReader):
     """Reads one session file. Calls are taken from every line as it passes, for later lines may drop them:
 
@@ -184,7 +175,7 @@ class GeminiReader(SessionReader):
         state.session_id = record.session_id or ""
         state.project_hash = record.project_hash or state.project_hash
         state.kind = record.kind or state.kind
-        state.started = state.started or _seconds(record.start_time)
+        state.started = state.started or seconds_of(record.start_time)
         if not state.cwd:
             self._prove(gemini_home.known_paths(self._runtime))
         self._name_session()
@@ -244,7 +235,7 @@ class GeminiReader(SessionReader):
             agent=plugin.name,
             session=self._session,
             stream=self._stream,
-            at=_seconds(call.timestamp) or _seconds(asked),
+            at=seconds_of(call.timestamp) or seconds_of(asked),
             cwd=directory_of(arguments, cwd) if operation.action is Action.RUN else cwd,
             tool=call.name or "",
             operation=operation,
@@ -268,7 +259,7 @@ class GeminiReader(SessionReader):
                 agent=plugin.name,
                 session=self._session,
                 stream=self._stream,
-                at=_seconds(message.timestamp),
+                at=seconds_of(message.timestamp),
                 text=excerpt(text),
                 interrupts=interrupts,
             )

@@ -8,13 +8,14 @@ UTF-8, are read again with the standard library and repaired.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from headroomd.model import EXCERPT_LIMIT
 
-__all__ = ["MAX_LINE", "LineDecoder", "excerpt"]
+__all__ = ["MAX_LINE", "LineDecoder", "excerpt", "seconds_of"]
 
 MAX_LINE: Final = 16 * 1024 * 1024
 """Bytes of the longest line that is read; a longer one is skipped and counted (memory must stay bounded)."""
@@ -55,6 +56,15 @@ class LineDecoder(Generic[_RecordT]):
 def _encode(value: object) -> bytes:
     """JSON in which every lone surrogate has become U+FFFD."""
     return json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def seconds_of(timestamp: str | None) -> float:
+    """Seconds since the epoch of an ISO 8601 time, taken for UTC where it names no zone; 0.0 for anything else."""
+    try:
+        time = datetime.fromisoformat(timestamp or "")
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def excerpt(text: str, limit: int = EXCERPT_LIMIT) -> str:

@@ -13,7 +13,7 @@ from headroomd.correlation.operations import Meaning
 from headroomd.model import Action, CallRef, Evidence, FailureKind, Lesson, Outcome, ToolCall
 from headroomd.redact import redact
 
-__all__ = ["Failure", "Step", "clean", "cleaned", "evidence", "failure", "note_of", "one_line"]
+__all__ = ["Failure", "Step", "clean", "cleaned", "evidence", "evidence_id", "failure", "note_of", "one_line"]
 
 _SHOWN: Final = 300  # characters of a request or an answer that evidence keeps
 _NOTE: Final = 100
@@ -56,13 +56,18 @@ def cleaned(failed: Failure) -> Failure:
     return structs.replace(failed, ref=ref, is_clean=True)
 
 
+def evidence_id(lesson: Lesson, *calls: str) -> str:
+    """The id of evidence for `lesson` that rests on the calls or messages with these keys."""
+    seen = "\x1f".join((lesson.identity, *calls))
+    return hashlib.sha256(seen.encode("utf-8", "replace")).hexdigest()[:20]
+
+
 def evidence(
     lesson: Lesson, failed: Failure, fixed: ToolCall | None, *, needs: int, note: str = "", wasted: int = 0
 ) -> Evidence:
     """Evidence for `lesson`; its id follows from the lesson and the calls, so reading them again gives it again."""
-    seen = f"{lesson.identity}\x1f{failed.ref.key}\x1f{fixed.key if fixed else ''}"
     return Evidence(
-        id=hashlib.sha256(seen.encode("utf-8", "replace")).hexdigest()[:20],
+        id=evidence_id(lesson, failed.ref.key, fixed.key if fixed else ""),
         lesson=lesson,
         agent=failed.agent,
         session=failed.session,

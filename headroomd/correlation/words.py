@@ -5,7 +5,6 @@ No rule follows from words by correlation: they are evidence that only an analys
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from headroomd.correlation.messages import rows_of, said
-from headroomd.correlation.steps import asked, clean
+from headroomd.correlation.steps import asked, clean, evidence_id
 from headroomd.model import Action, CallRef, Evidence, Lesson, Section, ToolCall, UserMessage
 from headroomd.redact import redact
 
@@ -176,9 +175,8 @@ def _words(message: UserMessage, text: str, about: Trouble | None, *, is_explici
     words = clean(re.sub(r"\s+", " ", text), _LONGEST)
     lesson = Lesson(Section.PREFERENCES, words)
     ref = about.sealed().ref if about is not None else CallRef(message.key, message.at, "")
-    seen = f"{lesson.identity}\x1f{message.key}"
     return Evidence(
-        id=hashlib.sha256(seen.encode("utf-8", "replace")).hexdigest()[:20],
+        id=evidence_id(lesson, message.key),
         lesson=lesson,
         agent=message.agent,
         session=message.session,

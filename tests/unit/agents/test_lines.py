@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
-from headroomd.agents.lines import LineDecoder, excerpt
+from headroomd.agents.lines import LineDecoder, excerpt, seconds_of
 from headroomd.model import EXCERPT_LIMIT
 
 
@@ -87,3 +87,25 @@ def test_excerpt(length: int) -> None:
         assert text.startswith(head)
         assert text.endswith(tail)
         assert len(short) == EXCERPT_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "seconds"),
+    [
+        ("2026-11-23T01:24:49.154Z", 1795397089.154),
+        ("2026-11-23T02:24:49+01:00", 1795397089.0),
+        ("2026-11-23T01:24:49", 1795397089.0),
+        ("yesterday", 0.0),
+        ("", 0.0),
+        (None, 0.0),
+    ],
+)
+def test_times(timestamp: str | None, seconds: float) -> None:
+    """A time without a zone is UTC wherever it is read, and what is no time is none."""
+    assert seconds_of(timestamp) == seconds
+
+
+@given(st.text() | st.datetimes(timezones=st.none() | st.timezones()).map(str))
+def test_any_text_for_a_time(timestamp: str) -> None:
+    """No text makes it raise."""
+    seconds_of(timestamp)
