@@ -15,17 +15,10 @@ from headroomd.analysis.backends.http import HttpBackend
 from headroomd.analysis.backends.keys import Key
 from headroomd.analysis.backends.openai import CompatibleBackend, OpenAIBackend
 from headroomd.config import Analysis, Config
+from tests.support.asking import REPLY, REQUEST, SCHEMA
 from tests.support.model_server import ModelServer, Received
 
 SECRET = "sk-ant-0123456789abcdef"
-REPLY = '{"rules": ["use uv run"]}'
-SCHEMA = {
-    "type": "object",
-    "properties": {"rules": {"type": "array", "items": {"type": "string"}}},
-    "required": ["rules"],
-    "additionalProperties": False,
-}
-REQUEST = Request(system="SYSTEM-TEXT", prompt="PROMPT-TEXT", schema=SCHEMA, max_output_tokens=2000)
 KINDS: list[type[HttpBackend]] = [AnthropicBackend, OpenAIBackend, CompatibleBackend, GeminiBackend]
 
 

@@ -14,23 +14,16 @@ from headroomd.agents.base import AgentPlugin, Environment
 from headroomd.agents.claude import plugin as claude
 from headroomd.agents.codex import plugin as codex
 from headroomd.agents.gemini import plugin as gemini
-from headroomd.analysis.backends import Backend, Overloaded, Rejected, Request, is_analyst_folder, select
+from headroomd.analysis.backends import Backend, Overloaded, Rejected, is_analyst_folder, select
 from headroomd.config import Analysis, Config
 from headroomd.model import SessionStart
+from tests.support.asking import REPLY, REQUEST
 from tests.support.model_server import ModelServer
 from tests.support.real_cli import REAL_CLI_FOLDERS, real_cli
 
 pytestmark = pytest.mark.real_cli
 
 PLUGINS: dict[str, AgentPlugin] = {"claude": claude, "codex": codex, "gemini": gemini}
-REPLY = '{"rules": ["use uv run"]}'
-SCHEMA = {
-    "type": "object",
-    "properties": {"rules": {"type": "array", "items": {"type": "string"}}},
-    "required": ["rules"],
-    "additionalProperties": False,
-}
-REQUEST = Request("SYSTEM-TEXT", "PROMPT-TEXT", SCHEMA, 2000)
 
 
 @pytest.fixture(params=PLUGINS)
