@@ -165,7 +165,7 @@ class Watcher:
         handler = _Handler(real, str(root.path), self._hint)
         before = set(self._observer.emitters)
         root.watch = self._observer.schedule(
-            handler,  # type: ignore[arg-type]
+            handler,  # type: ignore[arg-type]  # only `dispatch` is called
             real,
             recursive=True,
             event_filter=[  # without a filter, watchdog reports our own reads
@@ -223,6 +223,7 @@ class _Handler:
         self._hint = hint
 
     def dispatch(self, event: FileSystemEvent) -> None:
+        """A file or folder changed, or was moved."""
         for path in (event.src_path, event.dest_path):
             if path:
                 self._hint(self._path + os.fsdecode(path).removeprefix(self._real))
