@@ -213,6 +213,7 @@ def _roots(plugin: AgentPlugin, env: Environment) -> list[Path]:
 
 
 def _below(folder: str) -> Iterator[str]:
+    # os.path: Path objects for every file of a folder cost more than the rest of it
     files = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)  # noqa: PTH118
     return islice(files, _MOST_BELOW)
 
