@@ -71,7 +71,7 @@ class Queue:
         A file that was read and whose facts have been forgotten since is not among them: it is new again.
         """
         rows = self._db.execute(
-            # By the index: the rows of files are large, and reading all of them at every sweep costs more than the rest.
+            # By the index: rows of files are large, and reading them all costs more than the rest of a sweep.
             """SELECT path, size, mtime_ns FROM jobs WHERE path IN (SELECT value FROM json_each(?))
                    AND (state NOT IN ('done', 'nothing') OR EXISTS (
                        SELECT 1 FROM files INDEXED BY files_of_agent
