@@ -139,28 +139,39 @@ def analyse(
     where the budget of a call is too small.
     """
     from headroomd.analysis import run
+    from headroomd.analysis.reword import Rewording
+
+    anew = Rewording(ledger, backend, settings)
 
     def look(project: Path) -> View:
         truth = Truth(project, env.home)
         ledger.analyses.revalidate(str(project), truth.exists)
-        learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
+        learnings = anew.refresh(project, truth.check, truth.exists, options.rules)
         return run.View(learnings, by_hand(project, plugins.plugins.values(), env, options), truth.exists)
 
     there = [project for project in projects if project.is_dir()]
-    return run.analyse(ledger, there, backend, settings, look, eager=eager, should_stop=should_stop)
+    report = run.analyse(ledger, there, backend, settings, look, eager=eager, should_stop=should_stop)
+    report.add(anew.report)
+    return report
 
 
 def plan(
-    ledger: Ledger, projects: Iterable[Path], plugins: Plugins, env: Environment, options: PlanOptions
+    ledger: Ledger,
+    projects: Iterable[Path],
+    plugins: Plugins,
+    env: Environment,
+    options: PlanOptions,
+    reword: Reword | None = None,
 ) -> list[ProjectPlan]:
     """What blocks the `projects` should hold, by their evidence and by what is on the disk now.
 
+    `reword` is asked about rules that do not help (`later`: they wait for `analyse`); without it they are given up.
     Projects that are gone are left out. Writes no file; the ledger takes down what changed about its learnings.
     Raises LedgerError.
     """
     agents_of = {facts.path: facts.agents for facts in ledger.facts.projects()}
     return [
-        _plan_project(ledger, project, options.agents or agents_of.get(str(project), ()), plugins, env, options)
+        _plan_project(ledger, project, options.agents or agents_of.get(str(project), ()), plugins, env, options, reword)
         for project in projects
         if project.is_dir()
     ]
@@ -220,12 +231,13 @@ def _plan_project(
     plugins: Plugins,
     env: Environment,
     options: PlanOptions,
+    reword: Reword | None,
 ) -> ProjectPlan:
     chosen = [plugins.plugins[name] for name in agents if name in plugins.plugins]
     truth = Truth(project, env.home)
     heed(ledger, project)
     ledger.analyses.revalidate(str(project), truth.exists)
-    learnings = ledger.learnings.refresh(str(project), truth.check, options.rules)
+    learnings = ledger.learnings.refresh(str(project), truth.check, options.rules, reword)
     known = ledger.blocks.of_project(str(project))
     told = {id_ for block in known for id_, _ in block.bullets}
     active = [one for one in learnings if one.status is Status.ACTIVE]

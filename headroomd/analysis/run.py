@@ -38,7 +38,7 @@ from headroomd.writing.wording import sentence
 if TYPE_CHECKING:
     from headroomd.config import Analysis
 
-__all__ = ["AnalysisReport", "View", "analyse"]
+__all__ = ["AnalysisReport", "View", "affords", "analyse"]
 
 _PENDING: Final = 2000  # pieces of evidence that are looked at for one batch
 _EARLIER: Final = 300
@@ -106,6 +106,12 @@ def analyse(
         if should_stop() or not run.analyse(project):
             break
     return run.report
+
+
+def affords(ledger: Ledger, settings: Analysis, tokens: int, now: float) -> bool:
+    """Whether the budget of the day has room for one more call of so many tokens."""
+    calls, spent = ledger.analyses.spent_on(day_of(now))
+    return calls < settings.max_calls_per_day and spent + tokens <= settings.max_tokens_per_day
 
 
 class _Run:
@@ -184,7 +190,7 @@ class _Run:
         """The question with its answer; None where there is none now, with the reason kept."""
         request = prompt.ask_about(question.items, self._facts(view), question.project)
         size = estimated_tokens(request.system + request.prompt)
-        if not self._affords(size + request.max_output_tokens):
+        if not affords(self._ledger, self._settings, size + request.max_output_tokens, self._clock()):
             self.report.is_spent = True
             return None
         analyses, failed = self._ledger.analyses, self._spent(0, 0)
@@ -216,10 +222,6 @@ class _Run:
             self._ledger.analyses.postpone(question.id, reason, self._clock(), spent, is_garbled=True)
         else:
             self._ledger.analyses.set_aside(question.id, reason, spent)
-
-    def _affords(self, tokens: int) -> bool:
-        calls, spent = self._ledger.analyses.spent_on(day_of(self._clock()))
-        return calls < self._settings.max_calls_per_day and spent + tokens <= self._settings.max_tokens_per_day
 
     def _spent(self, sent: int, received: int, model: str = "") -> Spent:
         """One call's cost, counted in the report as well."""

@@ -79,7 +79,7 @@ def learn(
     from headroomd.cli import learned
     from headroomd.cli.progress import ScanProgress
     from headroomd.config import load_config
-    from headroomd.ledger import Ledger
+    from headroomd.ledger import Ledger, later
 
     places = Places.current()
     config = load_config(places)
@@ -105,7 +105,9 @@ def learn(
         choices = list(_choices(ledger, root, config, env, agents, target))
         asked = _ask(ledger, choices, plugins, env, backend, config)
         plans = [
-            plan for options, projects in choices for plan in pipeline.plan(ledger, projects, plugins, env, options)
+            plan
+            for options, projects in choices
+            for plan in pipeline.plan(ledger, projects, plugins, env, options, later if backend else None)
         ]
         applied = pipeline.apply(ledger, plans) if apply else None
         analysed = learned.Analysed(

@@ -8,10 +8,21 @@ from collections.abc import Callable, Mapping
 
 from headroomd.config import Config
 from headroomd.daemon.analyst import Analyse
+from headroomd.errors import ConfigError
 from headroomd.options import plan_options
 from headroomd.paths import Places
 
-__all__ = ["analysis"]
+__all__ = ["analysis", "has_analyst"]
+
+
+def has_analyst(config: Config, variables: Mapping[str, str]) -> bool:
+    """Whether there is an LLM that can be asked."""
+    from headroomd.analysis.backends import select
+
+    try:
+        return select(None, variables, shutil.which, config) is not None
+    except ConfigError:  # `analysis` says so when it is due
+        return False
 
 
 def analysis(places: Places, variables: Mapping[str, str] | None = None) -> Analyse:

@@ -19,10 +19,11 @@ from headroomd import pipeline
 from headroomd.agents.base import Environment
 from headroomd.agents.registry import Plugins
 from headroomd.config import Config
+from headroomd.daemon.asking import has_analyst
 from headroomd.daemon.state import Problem, RunState
 from headroomd.errors import HeadroomError, LedgerError, PluginError
 from headroomd.intake import FileReading, find_jobs, own_folders
-from headroomd.ledger import Ledger, SessionJob
+from headroomd.ledger import Ledger, SessionJob, later
 from headroomd.options import known_projects, plan_options, project_settings
 from headroomd.projects import ProjectFinder, is_home
 from headroomd.scanning import Scanner, ScanReport
@@ -224,14 +225,17 @@ class Learner:
             return []
         settings = project_settings(config, project)
         options = plan_options(config, project, tuple(agents), home=self._env.home)
+        is_asked_about = settings is not None and settings.enabled and has_analyst(config, self._env.variables)
+        reword = later if is_asked_about else None  # the analyst has a thread and a budget of its own
         if str(project) in self._unlooked:
             self._unlooked.discard(str(project))
-            pipeline.revalidate(self._ledger, [project], options.rules if options else None, home=self._env.home)
+            rules = options.rules if options else None
+            pipeline.revalidate(self._ledger, [project], rules, home=self._env.home, reword=reword)
         is_enabled = settings.enabled if settings is not None else is_home(project, self._env.home)
         if options is None or not is_enabled:
             self._ledger.learnings.refresh(str(project), Truth(project, self._env.home).check)
             return []
-        plans = pipeline.plan(self._ledger, [project], self._plugins, self._env, options)
+        plans = pipeline.plan(self._ledger, [project], self._plugins, self._env, options, reword)
         problems = [problem for planned in plans for problem in planned.problems]
         for applied in pipeline.apply(self._ledger, plans, _REASON):
             if applied.problem is not None:

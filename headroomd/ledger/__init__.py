@@ -25,7 +25,7 @@ from headroomd.ledger.effects import Effect, Rate, Verdict
 from headroomd.ledger.facts import Facts, Portion, ProjectFacts, Totals
 from headroomd.ledger.journal import Entry, EntryState, Journal
 from headroomd.ledger.learning import Learning, Status, learning_id
-from headroomd.ledger.learnings import Learnings, Reword
+from headroomd.ledger.learnings import Learnings, Reword, later
 from headroomd.ledger.overview import AgentTotals, Overview, ProjectTotals, WriteTotals
 from headroomd.ledger.policy import LifecycleRules
 from headroomd.ledger.programs import Programs
@@ -73,6 +73,7 @@ __all__ = [
     "Verdict",
     "WriteTotals",
     "day_of",
+    "later",
     "learning_id",
 ]
 
@@ -112,6 +113,10 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def rest(self) -> None:
+        """Give back the memory that reading and writing needed."""
+        self._connection.execute("PRAGMA shrink_memory")
 
     def close(self) -> None:
         """Close the database; what was not committed is lost."""

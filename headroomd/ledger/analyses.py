@@ -187,6 +187,11 @@ class Analyses:
             with transaction(self._db):
                 self.rules.mark_gone(changed)
 
+    def spend(self, spent: Spent) -> None:
+        """Count a call that no batch was asked with."""
+        with self._durably(), transaction(self._db):
+            self._spend(spent)
+
     # -- what people ask -----------------------------------------------------------------------------------------
 
     def spent_on(self, day: str) -> tuple[int, int]:

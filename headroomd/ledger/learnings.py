@@ -31,7 +31,7 @@ from headroomd.ledger.policy import (
 from headroomd.ledger.rules import ORIGIN, Rules
 from headroomd.model import Evidence, Lesson, Section
 
-__all__ = ["Learnings", "Reword"]
+__all__ = ["Learnings", "Reword", "later"]
 
 _decode_agents = msgspec.json.Decoder(tuple[str, ...]).decode
 _FROM: Final = (
@@ -41,8 +41,12 @@ _FROM: Final = (
 _GIVEN_UP: Final = "it does not help"
 
 
-Reword = Callable[[Learning], str]
-"""A better wording for a rule that does not help; "" where there is none."""
+Reword = Callable[[Learning], str | None]
+"""A better wording for a rule that does not help; "" where there is none; None where the rule is to wait for one."""
+
+
+def later(_learning: Learning) -> None:
+    """A Reword for where somebody else will ask the analyst: the rule stays as it is until then."""
 
 
 class Learnings:
@@ -60,8 +64,8 @@ class Learnings:
     ) -> list[Learning]:
         """Bring the learnings of a project up to its evidence and the world; returns all of them, best first.
 
-        `reword` is asked once for each rule that does not help. Writes only what changed. Looking at the world may
-        take a while, so nothing is locked meanwhile.
+        `reword` is asked for each rule that does not help, until it has said it anew once. Writes only what changed.
+        Looking at the world may take a while, so nothing is locked meanwhile.
         """
         rules = rules or LifecycleRules()
         before = {learning.id: learning for learning in self.of_project(project)}
@@ -217,6 +221,8 @@ class Learnings:
         if learning.status is not Status.ACTIVE or learning.pinned:
             return learning
         wording = reword(learning) if reword is not None and not learning.reworded_at else ""
+        if wording is None:
+            return learning
         if wording:
             return replace(learning, wording=wording, reworded_at=self._clock())
         reason = f"{_GIVEN_UP}: its failure came back in {effect.after.failed} of {effect.after.of} sessions that tried"
