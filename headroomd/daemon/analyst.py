@@ -51,7 +51,8 @@ class Analyst:
 
     def start(self, config: Config) -> None:
         """Begin, unless there is no analyst or it is still at it."""
-        if self._analyse is None or self.is_busy:
+        is_wanted = config.analysis.model != "none"  # a thread that only finds that out costs 2 MB for good
+        if self._analyse is None or not is_wanted or self.is_busy:
             return
         self._thread = threading.Thread(target=self._run, args=(self._analyse, config), name="analysis", daemon=True)
         self._thread.start()
