@@ -14,13 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import Final, TextIO
 
-if "rich" not in sys.modules:  # structlog imports it where it can, for what is not used here: 4 MB of a daemon's 50
-    sys.modules["rich"] = None  # type: ignore[assignment]
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
-
-if sys.modules["rich"] is None:
-    del sys.modules["rich"]
 
 from headroomd.redact import redact
 

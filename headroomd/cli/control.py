@@ -27,6 +27,9 @@ def run() -> int:
 
     `headroomd service install` has it run by itself. It writes only to projects that were enabled.
     """
+    from headroomd.daemon.memory import import_lean
+
+    import_lean()
     from headroomd.daemon.asking import analysis
     from headroomd.daemon.run import BAD_CONFIG, boot
     from headroomd.errors import ConfigError

@@ -22,7 +22,7 @@ from headroomd.daemon.analyst import Analyse, Analyst, only
 from headroomd.daemon.clients import Clients
 from headroomd.daemon.clock import JumpDetector
 from headroomd.daemon.learner import Learner, Run
-from headroomd.daemon.memory import give_back
+from headroomd.daemon.memory import give_back, trim
 from headroomd.daemon.problems import PASSING, Problems
 from headroomd.daemon.schedule import Schedule, Task, check_config
 from headroomd.daemon.sessions import Sessions, Sweep
@@ -200,6 +200,8 @@ class Daemon:
             self.problems.note(Problem("plugin", error.cause, error.remedy), key=error.cause, seconds=PASSING)
         if sweep.changed or sweep.gone:
             self._log.info("sweep", changed=sweep.changed, gone=sweep.gone, seconds=round(sweep.seconds, 3))
+        self.ledger.rest()  # a sweep passes every row and every path
+        trim()
 
     def _note_overflow(self) -> None:
         cause = "so much was written at once that file events were lost; everything was looked through instead"
@@ -253,6 +255,7 @@ class Daemon:
                 with self.ledger.transaction():
                     self.ledger.queue.set_note("last_run", msgspec.json.encode(done).decode())
             self._run = None
+            self.ledger.rest()
             give_back()
             if self._may_work:
                 self.clients.settled(done)
