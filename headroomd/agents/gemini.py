@@ -311,6 +311,18 @@ def _folders_named_in(message: _Record) -> Iterator[str]:
 # -- the plugin -------------------------------------------------------------------------------------
 
 
+def _is_session(path: Path, root: Path) -> bool:
+    """Whether a path below `root` is a session file; asked for thousands of them every few minutes."""
+    if not path.name.endswith((".json", ".jsonl")):
+        return False
+    match path.parts[len(root.parts) :]:
+        case (_, "chats", name):
+            return name.startswith("session-")
+        case (_, "chats", _, _):
+            return True
+    return False
+
+
 def _is_subagent(path: Path) -> bool:
     return path.parent.name != "chats"
 
@@ -327,19 +339,10 @@ class GeminiPlugin(AgentPlugin):
     def session_files(self, env: Environment) -> Iterator[Path]:
         for root in self.roots(env):
             for pattern in ("*/chats/*.json*", "*/chats/*/*.json*"):
-                yield from (path for path in root.glob(pattern) if self.is_session_file(path, env))
+                yield from (path for path in root.glob(pattern) if _is_session(path, root))
 
     def is_session_file(self, path: Path, env: Environment) -> bool:
-        if path.suffix not in (".json", ".jsonl"):
-            return False
-        for root in self.roots(env):
-            if path.is_relative_to(root):
-                match path.relative_to(root).parts:
-                    case (_, "chats", name):
-                        return name.startswith("session-")
-                    case (_, "chats", _, _):
-                        return True
-        return False
+        return any(path.is_relative_to(root) and _is_session(path, root) for root in self.roots(env))
 
     def is_subagent_file(self, path: Path) -> bool:
         return _is_subagent(path)

@@ -42,6 +42,7 @@ LONGEST_IDLE: Final = 2.0
 _SLICE: Final = 0.5  # seconds of work between looks at everything else
 _DEBOUNCE: Final = 0.5  # seconds that hints are gathered for
 _POLL: Final = 10.0  # seconds between sweeps where folders cannot be watched
+_SWEEP_SHARE: Final = 2000.0  # a sweep that took t is followed by at least that many t without one
 _POLL_SHARE: Final = 200.0  # a poll that took t is followed by this many t without one
 _REST: Final = 5.0  # seconds that work rests after the ledger could not be written
 _REFRESH: Final = 15.0  # seconds between bringing projects up to date while there is more to read
@@ -195,7 +196,7 @@ class Daemon:
         self.learner.readmit()
         self.last_sweep = sweep = self.sessions.sweep()
         self.swept_at, self._swept_steady = time.time(), time.monotonic()
-        self._finished(Task.SWEEP)
+        self._finished(Task.SWEEP, pause=sweep.seconds * _SWEEP_SHARE)
         for error in sweep.problems:
             self.problems.note(Problem("plugin", error.cause, error.remedy), key=error.cause, seconds=PASSING)
         if sweep.changed or sweep.gone:
@@ -294,8 +295,8 @@ class Daemon:
             self.problems.note(Problem("clock-jump", cause, "nothing to do"), seconds=PASSING)
             self.schedule.arm(self.config)
 
-    def _finished(self, task: Task) -> None:
-        self.schedule.finished(task, self.config)
+    def _finished(self, task: Task, pause: float = 0.0) -> None:
+        self.schedule.finished(task, self.config, pause)
         self.problems.mended("ledger", "disk-full")  # it could be written
 
     def _take_analysed(self) -> None:

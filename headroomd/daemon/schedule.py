@@ -96,10 +96,10 @@ class Schedule:
         for task in Task:
             self._set(task, first_due(task, config, now, self._ledger.queue.due(task)))
 
-    def finished(self, task: Task, config: Config) -> None:
-        """Write down that a task was done, and when it is next due. Raises LedgerError."""
+    def finished(self, task: Task, config: Config, pause: float = 0.0) -> None:
+        """Write down that a task was done, and when it is next due: not before `pause` seconds. Raises LedgerError."""
         now = time.time()
-        self._set(task, next_due(task, config, now), done_at=now)
+        self._set(task, max(next_due(task, config, now), now + pause), done_at=now)
 
     def _set(self, task: Task, due: float, done_at: float = 0.0) -> None:
         with self._ledger.transaction():
